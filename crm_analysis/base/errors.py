@@ -1,0 +1,64 @@
+"""Errors a user can act on: every problem says what, where and how to mend it, all problems at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: ``what`` it is, ``where`` it was found, and the ``fix``."""
+
+    what: str
+    where: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}\n    fix: {self.fix}"
+
+
+class CRMError(Exception):
+    """Base of all errors raised on purpose; ``exit_code`` is what the command line returns.
+
+    Parameters
+    ----------
+    problems
+        One problem or several; the message shows at most ten and counts the rest.
+    """
+
+    exit_code = 1
+    title = "The analysis cannot go on"
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        shown = [str(problem) for problem in self.problems[:MAX_SHOWN]]
+        hidden = len(self.problems) - len(shown)
+        if hidden:
+            shown.append(f"... and {hidden} more of the same kind")
+        super().__init__("\n".join([f"{self.title}:", *(f"  {line}" for line in shown)]))
+
+
+class SettingsError(CRMError):
+    """Settings, parameters or command-line arguments that cannot be used."""
+
+    exit_code = 2
+    title = "Settings cannot be used"
+
+
+class DataError(CRMError):
+    """Input data that cannot be used at all (single bad rows are quarantined instead)."""
+
+    title = "Data cannot be used"
+
+
+class InsufficientDataError(CRMError):
+    """Too little data for an honest answer; a report shows the reason in place of the section."""
+
+    title = "Not enough data"
+
+
+class AnalysisError(CRMError):
+    """A result that could not be computed."""
+
+    title = "A result could not be computed"

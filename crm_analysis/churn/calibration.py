@@ -1,0 +1,33 @@
+"""Whether predicted probabilities come true at the held-out origins (REQUIREMENTS C2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.base.privacy import OPEN, ResultSchema
+
+CALIBRATION_SCHEMA: ResultSchema = dict.fromkeys(["model", "decile", "n", "predicted_rate", "observed_rate"], OPEN)
+
+
+def calibration_table(predictions: pd.DataFrame, *, champion: Mapping[str, Any]) -> pd.DataFrame:
+    """Return predicted against observed rates by tenths of the champion's probability (result ``churn_calibration``).
+
+    ``churn_predictions`` -> ``model, decile`` (1 lowest), ``n, predicted_rate, observed_rate``; equal probabilities
+    never split, so that there may be fewer than ten rows
+    """
+    name = champion["model"]
+    if predictions.empty or name is None:
+        return pd.DataFrame(columns=list(CALIBRATION_SCHEMA))
+    probability = predictions[f"{name}_probability"].astype(float)
+    bins = pd.qcut(probability, 10, labels=False, duplicates="drop")
+    table = (
+        pd.DataFrame({"bin": bins.fillna(0), "p": probability, "y": predictions["is_churned"].astype(float)})
+        .groupby("bin")
+        .agg(n=("y", "size"), predicted_rate=("p", "mean"), observed_rate=("y", "mean"))
+        .round(6)
+        .reset_index(drop=True)
+    )
+    table["decile"] = np.arange(1, len(table) + 1)
+    return table.assign(model=name)[list(CALIBRATION_SCHEMA)]

@@ -1,0 +1,65 @@
+"""Sentences about churn, with the numbers they rest on; they also say when there is too little data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from crm_analysis.base.words import Message, message
+
+
+def finding_churn(status: Mapping[str, Any], champion: Mapping[str, Any]) -> Message:
+    """Return whether the model beats the simple rule, or why nothing can be said."""
+    return Message.from_json(champion["message"] if status["status"] == "ok" else status["message"])
+
+
+def finding_definition(definition: Mapping[str, Any]) -> Message:
+    """Return the definition of churn as applied, with the newest base rate."""
+    return Message.from_json(definition["message"])
+
+
+def note_definition(definition: Mapping[str, Any]) -> Message:
+    """Return the caveat: purchases in the gap, and whether the horizon suits the customers' rhythm."""
+    quantile = definition["gap_q90_days"]
+    if quantile is None:
+        return message("note.churn_rhythm_unknown", horizon_days=definition["horizon_days"])
+    id_ = "note.churn_horizon_short" if definition["horizon_days"] < quantile else "note.churn_horizon_fits"
+    return message(id_, horizon_days=definition["horizon_days"], gap_q90_days=quantile, n=definition["n_now"])
+
+
+def finding_warning(bands: pd.DataFrame) -> Message:
+    """Return how much is expected to be lost, and how much of it the warning list covers in customers."""
+    if bands.empty:
+        return message("finding.warning_none")
+    high = bands.loc[bands["churn_band"].isin(["high", "very_high"])]
+    return message(
+        "finding.warning",
+        n=int(bands["customer_count"].sum()),
+        expected_loss=float(bands["expected_loss_amount"].sum()),
+        high_count=int(high["customer_count"].sum()),
+        list_count=int(bands["list_count"].sum()),
+    )
+
+
+def alt_backtest(backtest: pd.DataFrame, *, champion: Mapping[str, Any]) -> Message:
+    """Return what the backtest figure shows, in words."""
+    if backtest.empty:
+        return message("alt.churn_empty")
+    means = champion["means"]
+    rule = max(("recency", "silence"), key=lambda name: means[name]["average_precision"])
+    return message(
+        "alt.backtest",
+        model=champion["model"],
+        precision=means[champion["model"]]["average_precision"],
+        rule=rule,
+        rule_precision=means[rule]["average_precision"],
+        origin_count=champion["origin_count"],
+    )
+
+
+def alt_reliability(calibration: pd.DataFrame) -> Message:
+    """Return what the reliability figure shows, in words."""
+    if calibration.empty:
+        return message("alt.churn_empty")
+    gap = (calibration["predicted_rate"] - calibration["observed_rate"]).abs().max()
+    return message("alt.reliability", gap=float(gap), n=int(calibration["n"].sum()), bin_count=len(calibration))

@@ -1,0 +1,1 @@
+"""Evaluation of the quarter (REQUIREMENTS E): KPIs from the engine, the scorecard against targets, the summary."""

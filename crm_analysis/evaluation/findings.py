@@ -1,0 +1,78 @@
+"""Sentences about the scorecard, with the numbers they rest on."""
+
+import pandas as pd
+
+from crm_analysis.base.metrics import METRICS
+from crm_analysis.base.words import Message, message
+from crm_analysis.evaluation.display import change_message, target_message, value_message
+
+
+def finding_scorecard(scorecard: pd.DataFrame) -> Message:
+    """Return how many KPIs reach their target, and the one that is furthest from it."""
+    judged = scorecard.loc[scorecard["status"].isin(["good", "watch", "bad"])]
+    if judged.empty:
+        return message("finding.scorecard_no_target", kpi_count=len(scorecard))
+    good = int((judged["status"] == "good").sum())
+    missed = judged.loc[judged["status"] != "good"]
+    if missed.empty:
+        return message("finding.scorecard_all_good", kpi_count=len(judged))
+    worst = missed.sort_values(["attainment_share", "kpi"], na_position="last").iloc[0]
+    return message("finding.scorecard", good_count=good, kpi_count=len(judged), worst=_kpi_clause(worst))
+
+
+def finding_movement(scorecard: pd.DataFrame) -> Message:
+    """Return what revenue and buyers did on the last quarter and on the same quarter of last year."""
+    rows = {row["kpi"]: row for row in scorecard.to_dict("records")}
+    if not {"revenue", "active_customers"} <= set(rows):
+        return message("finding.movement_none")
+    revenue, buyers = rows["revenue"], rows["active_customers"]
+    return message(
+        "finding.movement",
+        revenue=value_message(revenue["value"], unit="amount"),
+        revenue_change=change_message(revenue["change"], unit="amount", kind="relative"),
+        revenue_year=change_message(revenue["year_ago_change"], unit="amount", kind="relative"),
+        buyers=value_message(buyers["value"], unit="count"),
+        buyers_year=change_message(buyers["year_ago_change"], unit="count", kind="relative"),
+    )
+
+
+def finding_unavailable(scorecard: pd.DataFrame) -> Message:
+    """Return how many KPIs cannot be had because their tables are lacking, or that all are there."""
+    absent = [metric for id_, metric in METRICS.items() if id_ not in set(scorecard["kpi"])]
+    if not absent:
+        return message("note.kpi_all_available", kpi_count=len(METRICS))
+    return message("note.kpi_unavailable", kpi_count=len(absent), kpi=message(absent[0].name))
+
+
+def alt_attainment(scorecard: pd.DataFrame) -> Message:
+    """Return what the attainment figure shows, in words."""
+    judged = scorecard.loc[scorecard["attainment_share"].notna()]
+    if judged.empty:
+        return message("alt.attainment_empty")
+    ordered = judged.sort_values(["attainment_share", "kpi"])
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    return message(
+        "alt.attainment", kpi_count=len(judged),
+        low=message(METRICS[low["kpi"]].name), low_share=float(low["attainment_share"]),
+        high=message(METRICS[high["kpi"]].name), high_share=float(high["attainment_share"]),
+    )  # fmt: skip
+
+
+def alt_trend(history: pd.DataFrame) -> Message:
+    """Return what the trend figure shows, in words."""
+    shown = history.loc[history["value"].notna()]
+    if shown.empty:
+        return message("alt.trend_empty")
+    quarters = sorted(shown["quarter"].unique())
+    return message("alt.trend", first=quarters[0], last=quarters[-1], quarter_count=len(quarters))
+
+
+def _kpi_clause(row: pd.Series) -> Message:
+    """Return "satisfaction rate 81 % (target at least 90 %, n 420)"."""
+    return message(
+        "clause.kpi_against_target",
+        kpi=message(METRICS[row["kpi"]].name),
+        value=value_message(row["value"], unit=row["unit"]),
+        target=target_message(row["target"], kpi=row["kpi"]),
+        n=int(row["n"]),
+    )

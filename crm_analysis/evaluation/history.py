@@ -1,0 +1,113 @@
+"""KPIs of the last quarters, each recomputed from today's data behind the door of its own quarter (DESIGN, rule 6)."""
+
+from collections.abc import Callable, Mapping
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from crm_analysis.base.metrics import METRICS
+from crm_analysis.base.period import Quarter
+from crm_analysis.base.privacy import OPEN, ResultSchema
+from crm_analysis.base.settings import EvaluationSettings
+from crm_analysis.evaluation.kpis import KPI_FUNCTIONS, KpiInputs, available_kpis
+
+KPI_HISTORY_SCHEMA: ResultSchema = dict.fromkeys(
+    ["kpi", "quarter", "unit", "value", "n", "numerator", "denominator", "low", "high"], OPEN
+)
+#: A year back must always be there for the comparison with the same quarter of last year.
+_AT_LEAST = 5
+Door = Callable[[Quarter], Mapping[str, ibis.Table]]
+
+
+def kpi_history(periods: ibis.Table, *, door: Door, quarter: Quarter, settings: EvaluationSettings) -> pd.DataFrame:
+    """Return every KPI that the tables allow for the last quarters.
+
+    ``customer_periods`` and the tables at each quarter's end -> ``kpi, quarter, unit, value, n, numerator, denominator,
+    low, high``, sorted by the registry's order and time
+
+    Parameters
+    ----------
+    periods
+        One row per customer and quarter (:mod:`crm_analysis.sources.periods`).
+    door
+        Gives the canonical tables as they were known at the end of a quarter, from the backend of ``periods``.
+    quarter
+        Quarter of the report; ``settings.trend_quarters`` quarters end with it, at least five.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``value`` in the metric's unit (shares 0-1, points 0-100, amounts in currency); null where the denominator is 0
+        or too few quarters lie before. ``low`` and ``high`` are the 95 % Wilson interval of proportions, else null.
+
+    Notes
+    -----
+    Quarters before the first purchase are left out. REQUIREMENTS E10; intervals after Wilson (1927).
+    """
+    first = periods.filter(periods.order_count > 0).quarter_start.min().to_pandas()
+    if pd.isna(first):
+        return empty_history()
+    beginning = Quarter.containing(pd.Timestamp(first).date(), first_month=quarter.first_month)
+    wanted = [q for q in quarter.back(max(settings.trend_quarters, _AT_LEAST)) if q >= beginning]
+    frames = []
+    for each in wanted:
+        inputs = KpiInputs(tables=door(each), periods=periods, quarter=each, settings=settings)
+        frames.append(quarter_parts(inputs).assign(quarter=str(each), behind=_quarters_between(beginning, each)))
+    return finish_history(pd.concat(frames, ignore_index=True)) if frames else empty_history()
+
+
+def quarter_parts(inputs: KpiInputs) -> pd.DataFrame:
+    """Return ``kpi, numerator, denominator, n`` of all available KPIs of one quarter, in one query."""
+    rows = [
+        KPI_FUNCTIONS[id_](inputs).mutate(kpi=ibis.literal(id_)).select("kpi", "numerator", "denominator", "n")
+        for id_ in available_kpis(inputs.tables)
+    ]
+    return ibis.union(*rows).to_pandas()
+
+
+def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
+    """Return values, intervals and order for the parts of all quarters.
+
+    ``kpi, quarter, numerator, denominator, n, behind`` (quarters of data before) -> columns of ``KPI_HISTORY_SCHEMA``
+    """
+    metrics = parts["kpi"].map(METRICS.get)
+    scale = metrics.map(lambda m: m.scale)
+    is_ratio = metrics.map(lambda m: m.denominator is not None)
+    has_history = parts["behind"] >= metrics.map(lambda m: m.history_quarters)
+    below = parts["denominator"].astype(float)
+    ratio = parts["numerator"] / below.where(below != 0) * scale
+    digits = np.where(metrics.map(lambda m: m.unit == "amount"), 2, 6)
+    value = parts["numerator"].where(~is_ratio, ratio).where(has_history)
+    table = parts.assign(
+        unit=metrics.map(lambda m: m.unit).astype("str"),
+        value=[round(v, int(d)) for v, d in zip(value, digits, strict=True)],
+        n=parts["n"].where(has_history, 0).astype("int64"),
+        numerator=parts["numerator"].round(4),
+        denominator=below.round(4),
+        position=parts["kpi"].map(list(METRICS).index),
+    )
+    is_proportion = metrics.map(lambda m: m.is_proportion) & (table["n"] > 0)
+    table["low"], table["high"] = _wilson(table["numerator"], table["denominator"], where=is_proportion)
+    return table.sort_values(["position", "behind"])[list(KPI_HISTORY_SCHEMA)].reset_index(drop=True)
+
+
+def empty_history() -> pd.DataFrame:
+    """Return a history without rows."""
+    text, number = ["kpi", "quarter", "unit"], ["value", "numerator", "denominator", "low", "high"]
+    kinds = dict.fromkeys(text, "str") | dict.fromkeys(number, "float64") | {"n": "int64"}
+    return pd.DataFrame({name: pd.Series(dtype=kinds[name]) for name in KPI_HISTORY_SCHEMA})
+
+
+def _quarters_between(earlier: Quarter, later: Quarter) -> int:
+    return (later.year * 4 + later.number) - (earlier.year * 4 + earlier.number)
+
+
+def _wilson(successes: pd.Series, trials: pd.Series, *, where: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return the 95 % Wilson interval, null outside ``where``."""
+    z = 1.959963984540054
+    n = trials.where(where & (trials > 0))
+    share = successes / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return (middle - half).clip(lower=0).round(6), (middle + half).clip(upper=1).round(6)

@@ -1,0 +1,148 @@
+"""The scorecard: every KPI against its target, last quarter and the same quarter of last year (REQUIREMENTS E10)."""
+
+import difflib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.metrics import METRICS, Metric
+from crm_analysis.base.period import Quarter
+from crm_analysis.base.privacy import OPEN, ResultSchema
+from crm_analysis.base.settings import Target
+
+SCORECARD_SCHEMA: ResultSchema = dict.fromkeys(
+    ["kpi", "unit", "quarter", "value", "low", "high", "target", "attainment_share", "previous_value", "change",
+     "change_kind", "year_ago_value", "year_ago_change", "n", "status"],
+    OPEN,
+)  # fmt: skip
+STATUSES = ("bad", "watch", "good", "no_target", "too_small")
+_DIGITS = 9
+
+
+def scorecard_table(
+    history: pd.DataFrame, *, targets: Sequence[Target], quarter: Quarter, tolerance: float
+) -> pd.DataFrame:
+    """Return one row per KPI of the quarter.
+
+    ``kpi_history`` -> columns of ``SCORECARD_SCHEMA``, in the registry's order
+
+    Parameters
+    ----------
+    targets
+        Those without a tier apply; a KPI has at most one.
+    tolerance
+        Share of the target by which a KPI may miss it and still be watched instead of bad.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``attainment_share``: value / target where more is better, 2 - value / target where less is (not below 0); null
+        for targets that are not positive. ``change`` and ``year_ago_change`` as ``change_kind`` says: ``points`` is the
+        difference (of shares 0-1, or of points), ``relative`` the difference / absolute base.
+        ``status``: ``good`` reaches the target, ``watch`` misses it by no more than the tolerance, ``bad`` by more;
+        ``no_target``; ``too_small`` when n is below the metric's ``minimum_n``: then no value is shown.
+
+    Raises
+    ------
+    SettingsError
+        A target names no KPI, or a KPI has two.
+    """
+    by_kpi = check_targets(targets)
+    now, before, year_ago = (str(quarter.shift(-k)) for k in (0, 1, 4))
+    shown = history.assign(value=history["value"].where(_is_large_enough(history)))
+    values = shown.set_index(["kpi", "quarter"])["value"].to_dict()
+    rows = []
+    for row in shown.loc[shown["quarter"] == now].to_dict("records"):
+        metric = METRICS[row["kpi"]]
+        value, target = row["value"], by_kpi.get(metric.id, np.nan)
+        previous, past = (values.get((metric.id, q), np.nan) for q in (before, year_ago))
+        rows.append(
+            {
+                "kpi": metric.id,
+                "unit": metric.unit,
+                "quarter": now,
+                "value": value,
+                "low": row["low"] if row["n"] >= metric.minimum_n else np.nan,
+                "high": row["high"] if row["n"] >= metric.minimum_n else np.nan,
+                "target": target,
+                "attainment_share": attainment_score(value, target, metric=metric),
+                "previous_value": previous,
+                "change": change_score(value, previous, metric=metric),
+                "change_kind": metric.change_kind,
+                "year_ago_value": past,
+                "year_ago_change": change_score(value, past, metric=metric),
+                "n": row["n"],
+                "status": status_of(value, target, metric=metric, n=row["n"], tolerance=tolerance),
+            }
+        )
+    table = pd.DataFrame(rows, columns=list(SCORECARD_SCHEMA))
+    text = dict.fromkeys(("kpi", "unit", "quarter", "change_kind", "status"), "str")
+    numbers = dict.fromkeys([c for c in SCORECARD_SCHEMA if c not in text and c != "n"], "float64")
+    return table.astype(text | numbers | {"n": "int64"})
+
+
+def check_targets(targets: Sequence[Target]) -> dict[str, float]:
+    """Return ``{kpi: value}`` of the targets for all customers.
+
+    Raises
+    ------
+    SettingsError
+        A target names no KPI, one without a good direction, or a KPI has two; all problems at once.
+    """
+    where = "evaluation.targets"
+    problems, found = [], {}
+    for target in targets:
+        if target.kpi not in METRICS:
+            near = difflib.get_close_matches(target.kpi, METRICS, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else f"KPIs are: {', '.join(METRICS)}"
+            problems.append(Problem(f"there is no KPI {target.kpi!r}", where, fix))
+        elif METRICS[target.kpi].direction == "none":
+            problems.append(Problem(f"{target.kpi!r} has no good direction", where, "drop its target"))
+        elif target.tier is None and target.kpi in found:
+            problems.append(Problem(f"{target.kpi!r} has two targets for all customers", where, "keep one"))
+        elif target.tier is None:
+            found[target.kpi] = target.value
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def attainment_score(value: float, target: float, *, metric: Metric) -> float:
+    """Return how much of a target is reached (1 = reached), direction respected; NaN where it has no meaning.
+
+    >>> attainment_score(0.81, 0.90, metric=METRICS["satisfaction_rate"])
+    0.9
+    >>> attainment_score(5.0, 4.0, metric=METRICS["first_response_hours"])
+    0.75
+    """
+    if np.isnan(value) or np.isnan(target) or target <= 0:
+        return float("nan")
+    ratio = value / target
+    return round(ratio if metric.direction == "up" else max(0.0, 2 - ratio), 6)
+
+
+def change_score(value: float, base: float, *, metric: Metric) -> float:
+    """Return the change on a base: a difference for shares and points, else relative to the base's size."""
+    if np.isnan(value) or np.isnan(base):
+        return float("nan")
+    if metric.change_kind == "points":
+        return round(value - base, 6)
+    return float("nan") if base == 0 else round((value - base) / abs(base), 6)
+
+
+def status_of(value: float, target: float, *, metric: Metric, n: int, tolerance: float) -> str:
+    """Return one of ``STATUSES`` by rule; see :func:`scorecard_table`."""
+    if n < metric.minimum_n or np.isnan(value):
+        return "too_small"
+    if np.isnan(target):
+        return "no_target"
+    short = round((target - value) if metric.direction == "up" else (value - target), _DIGITS)
+    if short <= 0:
+        return "good"
+    return "watch" if short <= round(abs(target) * tolerance, _DIGITS) else "bad"
+
+
+def _is_large_enough(history: pd.DataFrame) -> pd.Series:
+    return history["n"] >= history["kpi"].map(lambda kpi: METRICS[kpi].minimum_n)

@@ -1,0 +1,395 @@
+"""The named results and how they hang together: the only place that wires the analyses to each other.
+
+``compute(ws, **inputs)`` gets its inputs by name; what a result reads beside them is the workspace: tables behind the
+door, settings, and the same company at earlier quarters.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import ibis
+import pandas as pd
+
+from crm_analysis.base.period import Quarter
+from crm_analysis.churn import backtest, calibration, inputs, labels, scores
+from crm_analysis.diagnosis import completeness, validity
+from crm_analysis.evaluation import history, scorecard, summary
+from crm_analysis.portraits import attributes, behaviour
+from crm_analysis.segmentation import rfm, segments, sizes
+from crm_analysis.sources import features, load, periods
+from crm_analysis.strategy import table as strategy
+from crm_analysis.workspace import Result, Workspace
+
+Frame = pd.DataFrame
+Document = dict[str, Any]
+SCHEME_COLUMNS = {"eight_types": "eight_type", "ten_segments": "ten_segment"}
+
+# -- the customer frame and the quarters -----------------------------------------------------------------------------
+
+
+def _features(ws: Workspace) -> ibis.Table:
+    return features.features_table(ws.tables, as_of=ws.as_of)
+
+
+def _customer_periods(ws: Workspace) -> ibis.Table:
+    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas())
+    beginning = Quarter.containing(first.date(), first_month=ws.quarter.first_month)
+    return periods.customer_periods_table(ws.tables, quarters=ws.quarter.back(ws.quarter.since(beginning) + 1))
+
+
+def _completeness_score(ws: Workspace, **inputs: Frame) -> Document:
+    return completeness.completeness_score(inputs["completeness"], settings=ws.settings.diagnosis)
+
+
+# -- segmentation ----------------------------------------------------------------------------------------------------
+
+
+def _segmentation_features(ws: Workspace) -> Frame:
+    return ws.frame("features", segments.feature_columns(ws.settings.segmentation))
+
+
+def _rfm_cuts(ws: Workspace) -> Frame:
+    wanted, settings = _segmentation_features(ws), ws.settings.segmentation.rfm
+    cuts = segments.population_cuts(wanted, settings=settings)
+    return rfm.rfm_cuts_table(rfm.rfm_inputs(wanted, settings=settings), cuts=cuts)
+
+
+def _rfm_eligibility(ws: Workspace) -> Document:
+    return segments.check_rfm_eligibility(_segmentation_features(ws), settings=ws.settings.segmentation.rfm)
+
+
+def _segments(ws: Workspace) -> Frame:
+    return segments.segments_frame(_segmentation_features(ws), settings=ws.settings.segmentation)
+
+
+def _sizes_by(column: str) -> Callable[..., Frame]:
+    def compute(ws: Workspace, segments: Frame) -> Frame:
+        return sizes.segment_sizes_table(segments, by=column)
+
+    return compute
+
+
+def _primary_sizes(ws: Workspace, segments: Frame) -> Frame:
+    return sizes.segment_sizes_table(segments, by=SCHEME_COLUMNS[ws.settings.segmentation.primary_scheme])
+
+
+# -- portraits -------------------------------------------------------------------------------------------------------
+
+
+def _portrait_attributes(ws: Workspace) -> Frame:
+    if "customers" not in ws.tables:
+        return pd.DataFrame(columns=list(attributes.ATTRIBUTE_SCHEMA))
+    tiers = ws.rows("segments").select("customer_id", "tier")
+    return attributes.attribute_table(
+        ws.tables["customers"], tiers, settings=ws.settings.portraits, as_of=ws.as_of
+    )
+
+
+def _portrait_behaviour(ws: Workspace) -> Frame:
+    return behaviour.behaviour_table(
+        ws.tables["orders"],
+        ws.tables.get("order_items"),
+        ws.tables.get("interactions"),
+        ws.rows("segments").select("customer_id", "tier"),
+        settings=ws.settings.portraits,
+        as_of=ws.as_of,
+    )
+
+
+# -- churn -----------------------------------------------------------------------------------------------------------
+
+_CHURN_COLUMNS = ["customer_id", *inputs.FEATURE_COLUMNS]
+
+
+def _churn_training(ws: Workspace) -> Frame:
+    """Join features and outcomes of past origins; an origin is the start of a quarter, so the end of the one before."""
+    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    settings = ws.settings.churn
+    by_origin = {}
+    for origin in labels.churn_origins(ws.quarter, settings=settings):
+        if origin <= first:
+            continue
+        before = Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1)
+        known = ws.at(before).frame("features", _CHURN_COLUMNS)
+        outcomes = periods.outcomes_table(
+            ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
+        )
+        by_origin[origin] = (known, outcomes.to_pandas())
+    return labels.training_table(by_origin, settings=settings)
+
+
+def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
+    known = ws.frame("features", _CHURN_COLUMNS)
+    return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of)
+
+
+def _churn_scores(ws: Workspace, churn_training: Frame, champion: Document, churn_status: Document) -> Frame:
+    known = ws.frame("features", _CHURN_COLUMNS)
+    return scores.churn_scores(
+        known, churn_training, settings=ws.settings.churn, champion=champion, status=churn_status
+    )
+
+
+def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
+    return scores.warning_list(churn_scores, ws.frame("features", _CHURN_COLUMNS), settings=ws.settings.churn)
+
+
+# -- strategy --------------------------------------------------------------------------------------------------------
+
+
+def _planned_contacts(ws: Workspace) -> Frame:
+    """Contacts of the quarter by the tier at its start (the end of the quarter before)."""
+    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    if "interactions" not in ws.tables or ws.quarter.start <= first:
+        return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
+    tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])
+    made = ws.frame("customer_periods", ["customer_id", "quarter", "interaction_out_count"])
+    return strategy.contacts_table(tiers, made, quarter=str(ws.quarter))
+
+
+def _strategy_table(ws: Workspace, primary_sizes: Frame, tier_contacts: Frame) -> Frame:
+    contacts = None if tier_contacts.empty else tier_contacts
+    return strategy.strategy_table(primary_sizes, rows=ws.settings.strategy.rows, contacts=contacts)
+
+
+# -- evaluation and summary ------------------------------------------------------------------------------------------
+
+
+def _kpi_history(ws: Workspace) -> Frame:
+    return history.kpi_history(
+        ws.rows("customer_periods"),
+        door=lambda quarter: ws.at(quarter).tables,
+        quarter=ws.quarter,
+        settings=ws.settings.evaluation,
+    )
+
+
+def _scorecard(ws: Workspace, kpi_history: Frame) -> Frame:
+    settings = ws.settings.evaluation
+    return scorecard.scorecard_table(
+        kpi_history, targets=settings.targets, quarter=ws.quarter, tolerance=settings.tolerance
+    )
+
+
+def _summary(
+    ws: Workspace,
+    scorecard: Frame,
+    primary_sizes: Frame,
+    strategy_table: Frame,
+    churn_bands: Frame,
+    completeness_score: Document,
+) -> Document:
+    return summary.summary_document(
+        scorecard,
+        sizes=primary_sizes,
+        strategy=strategy_table,
+        bands=churn_bands,
+        completeness=completeness_score["score"],
+        completeness_target=completeness_score["target"],
+    )
+
+
+_DECLARED = (
+    Result("features", "rows", _features, schema=features.FEATURES_SCHEMA),
+    Result("customer_periods", "rows", _customer_periods, schema=periods.PERIODS_SCHEMA),
+    Result("load_report", "frame", lambda ws: ws.loaded.report, schema=load.LOAD_REPORT_SCHEMA),
+    Result("freshness", "frame", lambda ws: load.freshness_table(ws.tables), schema=load.FRESHNESS_SCHEMA),
+    # diagnosis
+    Result(
+        "completeness",
+        "frame",
+        lambda ws: completeness.completeness_table(ws.tables, settings=ws.settings.diagnosis),
+        sections=("diagnosis",),
+        schema=completeness.COMPLETENESS_SCHEMA,
+    ),
+    Result(
+        "completeness_score",
+        "document",
+        _completeness_score,
+        inputs=("completeness",),
+        sections=("diagnosis",),
+    ),
+    Result(
+        "validity",
+        "frame",
+        lambda ws: validity.validity_table(ws.tables, settings=ws.settings.diagnosis, as_of=ws.as_of),
+        sections=("diagnosis",),
+        schema=validity.VALIDITY_SCHEMA,
+    ),
+    # segmentation
+    Result("rfm_cuts", "frame", _rfm_cuts, reads=("features",), sections=("segmentation",), schema=rfm.RFM_CUTS_SCHEMA),
+    Result("rfm_eligibility", "document", _rfm_eligibility, reads=("features",), sections=("segmentation",)),
+    Result(
+        "segments",
+        "frame",
+        _segments,
+        reads=("features",),
+        sections=("segmentation",),
+        schema=segments.SEGMENTS_SCHEMA,
+    ),
+    *(
+        Result(f"{name}_sizes", "frame", _sizes_by(column), inputs=("segments",), schema=sizes.SIZES_SCHEMA)
+        for name, column in [("ten_segment", "ten_segment"), ("eight_type", "eight_type"), ("lifecycle", "stage")]
+    ),
+    Result(
+        "primary_sizes",
+        "frame",
+        _primary_sizes,
+        inputs=("segments",),
+        sections=("segmentation",),
+        schema=sizes.SIZES_SCHEMA,
+    ),
+    Result(
+        "rfm_grid",
+        "frame",
+        lambda ws, segments: sizes.rfm_grid_table(segments),
+        inputs=("segments",),
+        schema=sizes.RFM_GRID_SCHEMA,
+    ),
+    Result(
+        "stage_by_type",
+        "frame",
+        lambda ws, segments: sizes.stage_by_type_table(segments),
+        inputs=("segments",),
+        schema=sizes.STAGE_BY_TYPE_SCHEMA,
+    ),
+    # portraits
+    Result(
+        "portrait_attributes",
+        "frame",
+        _portrait_attributes,
+        reads=("segments",),
+        sections=("portraits",),
+        schema=attributes.ATTRIBUTE_SCHEMA,
+    ),
+    Result(
+        "portrait_behaviour",
+        "frame",
+        _portrait_behaviour,
+        reads=("segments",),
+        sections=("portraits",),
+        schema=behaviour.BEHAVIOUR_SCHEMA,
+    ),
+    # churn
+    Result("churn_training", "frame", _churn_training, sections=("churn",), schema=labels.TRAINING_SCHEMA),
+    Result(
+        "churn_status",
+        "document",
+        lambda ws, churn_training: labels.check_churn_data(churn_training, settings=ws.settings.churn),
+        inputs=("churn_training",),
+        sections=("churn",),
+    ),
+    Result(
+        "churn_definition",
+        "document",
+        _churn_definition,
+        inputs=("churn_training",),
+        reads=("features",),
+        sections=("churn",),
+    ),
+    Result(
+        "churn_predictions",
+        "frame",
+        lambda ws, churn_training, churn_status: backtest.churn_predictions(
+            churn_training, settings=ws.settings.churn, status=churn_status
+        ),
+        inputs=("churn_training", "churn_status"),
+        sections=("churn",),
+        schema=backtest.PREDICTIONS_SCHEMA,
+    ),
+    Result(
+        "churn_backtest",
+        "frame",
+        lambda ws, churn_predictions: backtest.backtest_table(churn_predictions, settings=ws.settings.churn),
+        inputs=("churn_predictions",),
+        sections=("churn",),
+        schema=backtest.BACKTEST_SCHEMA,
+    ),
+    Result(
+        "champion",
+        "document",
+        lambda ws, churn_backtest, churn_status: backtest.choose_champion(churn_backtest, status=churn_status),
+        inputs=("churn_backtest", "churn_status"),
+    ),
+    Result(
+        "churn_calibration",
+        "frame",
+        lambda ws, churn_predictions, champion: calibration.calibration_table(churn_predictions, champion=champion),
+        inputs=("churn_predictions", "champion"),
+        schema=calibration.CALIBRATION_SCHEMA,
+    ),
+    Result(
+        "churn_scores",
+        "frame",
+        _churn_scores,
+        inputs=("churn_training", "champion", "churn_status"),
+        reads=("features",),
+        sections=("churn",),
+        schema=scores.SCORES_SCHEMA,
+    ),
+    Result(
+        "warning_list",
+        "frame",
+        _warning_list,
+        inputs=("churn_scores",),
+        reads=("features",),
+        sections=("churn",),
+        schema=scores.WARNING_SCHEMA,
+    ),
+    Result(
+        "churn_bands",
+        "frame",
+        lambda ws, churn_scores: scores.churn_bands_table(churn_scores, list_length=ws.settings.churn.list_length),
+        inputs=("churn_scores",),
+        sections=("churn",),
+        schema=scores.BANDS_SCHEMA,
+    ),
+    # strategy
+    Result(
+        "tier_contacts", "frame", _planned_contacts, sections=("segmentation",), reads=("customer_periods",),
+        schema=strategy.CONTACTS_SCHEMA,
+    ),  # fmt: skip
+    Result(
+        "strategy_table",
+        "frame",
+        _strategy_table,
+        inputs=("primary_sizes", "tier_contacts"),
+        sections=("strategy",),
+        schema=strategy.STRATEGY_SCHEMA,
+    ),
+    Result(
+        "owner_load",
+        "frame",
+        lambda ws, strategy_table: strategy.owner_load_table(strategy_table, rows=ws.settings.strategy.rows),
+        inputs=("strategy_table",),
+        sections=("strategy",),
+        schema=strategy.LOAD_SCHEMA,
+    ),
+    # evaluation
+    Result(
+        "kpi_history",
+        "frame",
+        _kpi_history,
+        reads=("customer_periods",),
+        sections=("evaluation",),
+        schema=history.KPI_HISTORY_SCHEMA,
+    ),
+    Result(
+        "scorecard",
+        "frame",
+        _scorecard,
+        inputs=("kpi_history",),
+        sections=("evaluation",),
+        schema=scorecard.SCORECARD_SCHEMA,
+    ),
+    Result(
+        "summary",
+        "document",
+        _summary,
+        inputs=("scorecard", "primary_sizes", "strategy_table", "churn_bands", "completeness_score"),
+    ),
+)
+
+
+#: Every result by its name.
+RESULTS: dict[str, Result] = {result.name: result for result in _DECLARED}

@@ -1,0 +1,254 @@
+"""A whole report: compute the results, let one kernel per language show them, write everything, swap it in."""
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from crm_analysis.base.errors import AnalysisError, CRMError, Problem, SettingsError
+from crm_analysis.base.settings import load_settings
+from crm_analysis.base.words import LANGUAGES
+from crm_analysis.reporting import archive
+from crm_analysis.reporting.manifest import make_manifest, save_index, save_manifest
+from crm_analysis.reporting.notebooks import (
+    Chapter,
+    WarmKernel,
+    check_parameters,
+    find_chapters,
+    results_asked,
+    run_notebook,
+)
+from crm_analysis.workspace import Workspace, open_workspace
+
+WORKBOOK_RESULTS = ("segments", "warning_list", "scorecard", "strategy_table")
+
+#: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
+Report = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to make.
+
+    Attributes
+    ----------
+    only
+        Chapters by slug; empty for the whole report. A part goes to ``<quarter>.partial``.
+    refresh
+        Compute every result again (``--no-cache``).
+    today, now
+        Read from the clock by the command line alone.
+    """
+
+    config: Path
+    reports: Path
+    today: date
+    now: datetime
+    quarter: str = "latest"
+    languages: Sequence[str] = LANGUAGES
+    only: Sequence[str] = ()
+    refresh: bool = False
+    identified: bool = False
+
+
+@dataclass
+class Outcome:
+    """What was made, and how long each part took (seconds)."""
+
+    folder: Path
+    files: list[Path]
+    quarter: str
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def make_report(request: Request, *, report: Report = lambda *_: None) -> Outcome:
+    """Make a report, all or nothing.
+
+    Raises
+    ------
+    CRMError
+        With everything that is wrong; the last good report stays, and the notebooks of the failed run are kept.
+    """
+    chapters = find_chapters(request.only)
+    unknown = [lang for lang in request.languages if lang not in LANGUAGES]
+    if unknown or not request.languages:
+        fix = f"give one or more of {', '.join(LANGUAGES)}"
+        raise SettingsError(Problem(f"{', '.join(unknown) or 'nothing'} is no language of the reports", "--lang", fix))
+    settings = load_settings(request.config)
+    notebooks = {chapter: nbformat.read(chapter.path, as_version=4) for chapter in chapters}
+    for chapter, notebook in notebooks.items():
+        check_parameters(notebook, dict.fromkeys(("config", "quarter", "lang")), name=chapter.name)
+    with archive.locked(request.reports), _time_limit(settings.report.total_minutes), ExitStack() as stack:
+        kernels = {lang: stack.enter_context(WarmKernel()) for lang in request.languages}
+        ws = open_workspace(
+            request.config, quarter=request.quarter, lang=request.languages[0], today=request.today,
+            refresh=request.refresh,
+        )  # fmt: skip
+        name = str(ws.quarter) if not request.only else f"{ws.quarter}.partial"
+        folder = archive.start_building(request.reports, name)
+        try:
+            outcome = _build(request, ws, notebooks, kernels=kernels, folder=folder, report=report)
+        except BaseException as error:
+            kept = archive.keep_failed(request.reports, name)
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            if kept is not None and isinstance(error, CRMError):
+                error.add_note(f"  what ran is kept in {kept}")
+            raise
+        place = archive.swap_in(request.reports, name)
+        save_index(request.reports)
+        failed = request.reports / f"{name}.failed"
+        shutil.rmtree(failed, ignore_errors=True)
+    return Outcome(place, [place / path.name for path in outcome.files], str(ws.quarter), outcome.seconds)
+
+
+def _build(
+    request: Request,
+    ws: Workspace,
+    notebooks: dict[Chapter, nbformat.NotebookNode],
+    *,
+    kernels: dict[str, WarmKernel],
+    folder: Path,
+    report: Report,
+) -> Outcome:
+    """Fill the folder of a run."""
+    from crm_analysis.reporting.facts import make_facts
+    from crm_analysis.reporting.html import render_report
+    from crm_analysis.reporting.workbook import save_workbook
+
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "results"):
+        asked = dict.fromkeys(name for notebook in notebooks.values() for name in results_asked(notebook))
+        if not request.only:
+            asked |= dict.fromkeys(WORKBOOK_RESULTS)
+        _compute(ws, list(asked), report=report)
+    with _timed(seconds, "notebooks"):
+        executed = _show(request, ws, list(notebooks), kernels=kernels, folder=folder / "notebooks", report=report)
+    written = []
+    with _timed(seconds, "html"):
+        for number, lang in enumerate(request.languages):
+            report("files", number, len(request.languages) + 1, f"report.{lang}.html")
+            facts = make_facts(ws, lang=lang, is_partial=bool(request.only))
+            page = folder / f"report.{lang}.html"
+            page.write_text(render_report(executed[lang], words=facts.words, facts=facts), "utf-8")
+            written.append(page)
+    if not request.only:
+        with _timed(seconds, "workbook"):
+            report("files", len(request.languages), len(request.languages) + 1, "workbook.xlsx")
+            written.append(save_workbook(ws, folder / "workbook.xlsx", identified=request.identified))
+    report("files", len(request.languages) + 1, len(request.languages) + 1, "")
+    _keep_results(ws, folder / "results")
+    save_manifest(make_manifest(ws, request=request, files=written, seconds=seconds), folder)
+    return Outcome(folder, written, str(ws.quarter), seconds)
+
+
+def _compute(ws: Workspace, names: Sequence[str], *, report: Report) -> None:
+    """Compute results in this process; one that fails is left for the cell that asks for it."""
+    for number, name in enumerate(names):
+        report("results", number, len(names), name)
+        try:
+            ws.ensure(name)
+        except (MemoryError, KeyboardInterrupt, TimeUpError):
+            raise
+        except CRMError as error:
+            if error.exit_code == SettingsError.exit_code:
+                raise
+        except Exception:  # noqa: S112, BLE001 - the cell that asks for it fails with the same error, and is named
+            continue
+    report("results", len(names), len(names), "")
+
+
+def _show(
+    request: Request,
+    ws: Workspace,
+    chapters: Sequence[Chapter],
+    *,
+    kernels: dict[str, WarmKernel],
+    folder: Path,
+    report: Report,
+) -> dict[str, list[nbformat.NotebookNode]]:
+    """Run the notebooks, languages side by side; the first failure ends the run."""
+    total, done, lock = len(chapters) * len(kernels), [0], threading.Lock()
+    stop = threading.Event()
+
+    def run_language(lang: str) -> list[nbformat.NotebookNode]:
+        executed = []
+        for chapter in chapters:
+            if stop.is_set():
+                break
+            parameters = {"config": str(request.config.resolve()), "quarter": str(ws.quarter), "lang": lang}
+            try:
+                executed.append(
+                    run_notebook(
+                        chapter, kernel=kernels[lang], parameters=parameters,
+                        output=folder / f"{chapter.name}.{lang}.ipynb", minutes=ws.settings.report.notebook_minutes,
+                    )  # fmt: skip
+                )
+            except BaseException:
+                stop.set()
+                raise
+            with lock:
+                done[0] += 1
+                report("notebooks", done[0], total, f"{chapter.name} ({lang})")
+        return executed
+
+    report("notebooks", 0, total, "")
+    with ThreadPoolExecutor(max_workers=len(kernels)) as pool:
+        running = {lang: pool.submit(run_language, lang) for lang in kernels}
+        try:
+            return {lang: future.result() for lang, future in running.items()}
+        except BaseException:
+            stop.set()
+            for lang, future in running.items():
+                if not future.done():
+                    kernels[lang].kill()
+            raise
+
+
+def _keep_results(ws: Workspace, folder: Path) -> None:
+    """Copy the results of the report's own quarter that were used."""
+    folder.mkdir(parents=True)
+    for entry in ws.shared.log:
+        if entry["quarter"] == str(ws.quarter):
+            shutil.copyfile(entry["path"], folder / f"{entry['result']}{entry['path'].suffix}")
+
+
+class TimeUpError(AnalysisError):
+    """The whole run took longer than the settings allow."""
+
+    title = "The run was ended"
+
+
+@contextmanager
+def _time_limit(minutes: float) -> Iterator[None]:
+    """End the run when its time is up; on systems without alarms only the limit per notebook holds."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(signum: int, frame: Any) -> None:
+        fix = "raise report.total_minutes in the settings"
+        raise TimeUpError(Problem(f"it took longer than {minutes:g} minutes", "report", fix))
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    seconds[name] = round(time.perf_counter() - begun, 2)

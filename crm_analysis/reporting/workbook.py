@@ -1,0 +1,184 @@
+"""The Excel workbook that staff work from: segment list, warning list, scorecard, strategy (REQUIREMENTS S12, C4, X5).
+
+Names and contacts are masked unless ``identified``. Cells are written as text, numbers or days, never as formulas.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from crm_analysis.base.privacy import DIRECT, mask
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.reporting.tables import word_of
+from crm_analysis.sources.schema import CUSTOMERS
+from crm_analysis.workspace import Workspace
+
+CONTACT_FIELDS = ("name", "phone", "contact_person", "owner")
+#: A fixed day, so that the same results give the same bytes.
+CREATED = datetime(2000, 1, 1)
+WIDEST = 40
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet: its name, the rows, and how many rows there are in all."""
+
+    name: str
+    rows: pd.DataFrame
+    total: int
+
+
+def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Path:
+    """Write the workbook of a report and return its path.
+
+    Parameters
+    ----------
+    identified
+        Write names and contacts in full instead of masked.
+    """
+    words = {
+        lang: Words(lang, names=ws.words.names, currency=ws.settings.currency) for lang in LANGUAGES
+    }
+    sheets = [
+        _customer_sheet(ws, "segments", identified=identified),
+        _customer_sheet(ws, "warning_list", identified=identified),
+        _plain_sheet(ws, "scorecard"),
+        _plain_sheet(ws, "strategy_table"),
+    ]
+    with xlsxwriter.Workbook(
+        str(path), {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": False}
+    ) as book:
+        book.set_properties({"created": CREATED, "title": ws.settings.company.zh})
+        styles = _styles(book)
+        _write_readme(book, ws, sheets, words=words, styles=styles, identified=identified)
+        for sheet in sheets:
+            _write_sheet(book, sheet, words=words, styles=styles)
+    return path
+
+
+def _customer_sheet(ws: Workspace, name: str, *, identified: bool) -> Sheet:
+    rows = ws.result(name)
+    listed = rows.head(ws.settings.report.list_rows)
+    if "customers" in ws.tables and len(listed):
+        ids = ws.stage(listed[["customer_id"]], f"listed_{name}")
+        known = ws.tables["customers"].semi_join(ids, "customer_id").select("customer_id", *CONTACT_FIELDS)
+        contacts = known.to_pandas()
+        if not identified:
+            for field in CONTACT_FIELDS:
+                if CUSTOMERS[field].sensitivity is DIRECT:
+                    contacts[field] = [mask(value, keep=3 if field == "phone" else 1) for value in contacts[field]]
+        listed = listed.merge(contacts, on="customer_id", how="left", validate="many_to_one")
+        first = ["customer_id", *(c for c in CONTACT_FIELDS if contacts[c].notna().any())]
+        listed = listed[[*first, *(c for c in listed.columns if c not in {"customer_id", *CONTACT_FIELDS})]]
+    return Sheet(name, listed, len(rows))
+
+
+def _plain_sheet(ws: Workspace, name: str) -> Sheet:
+    rows = ws.result(name)
+    return Sheet(name, rows, len(rows))
+
+
+def _styles(book: xlsxwriter.Workbook) -> dict[str, Format]:
+    return {
+        "head": book.add_format({"bold": True, "text_wrap": True, "bottom": 1, "valign": "top"}),
+        "title": book.add_format({"bold": True, "font_size": 14}),
+        "wrap": book.add_format({"text_wrap": True, "valign": "top"}),
+        "day": book.add_format({"num_format": "yyyy-mm-dd", "align": "left"}),
+        "share": book.add_format({"num_format": "0.0%"}),
+        "amount": book.add_format({"num_format": "#,##0.00"}),
+        "number": book.add_format({"num_format": "#,##0.##"}),
+        "count": book.add_format({"num_format": "#,##0"}),
+    }
+
+
+def _write_readme(
+    book: xlsxwriter.Workbook,
+    ws: Workspace,
+    sheets: list[Sheet],
+    *,
+    words: Mapping[str, Words],
+    styles: Mapping[str, Format],
+    identified: bool,
+) -> None:
+    """Write the first sheet: what this is, who may open it, what each sheet holds."""
+    page = book.add_worksheet("说明 Read me")
+    page.set_column(0, 0, 100, styles["wrap"])
+    lines = []
+    for lang, spoken in words.items():
+        privacy = "workbook.identified" if identified else "workbook.masked"
+        lines += [
+            spoken.say("workbook.title", company=getattr(ws.settings.company, lang), quarter=str(ws.quarter)),
+            spoken.word(privacy),
+        ]
+        for sheet in sheets:
+            shown = len(sheet.rows)
+            id_ = "workbook.sheet_all" if shown == sheet.total else "workbook.sheet_first"
+            lines.append(spoken.say(id_, sheet=spoken.word(f"sheet.{sheet.name}"), shown=shown, total=sheet.total))
+        lines.append("")
+    for number, line in enumerate(lines):
+        page.write_string(number, 0, line, styles["title"] if number == 0 else styles["wrap"])
+
+
+def _write_sheet(
+    book: xlsxwriter.Workbook, sheet: Sheet, *, words: Mapping[str, Words], styles: Mapping[str, Format]
+) -> None:
+    zh, en = words["zh"], words["en"]
+    page = book.add_worksheet(f"{zh.word(f'sheet.{sheet.name}')} {en.word(f'sheet.{sheet.name}')}"[:31])
+    page.freeze_panes(1, 1)
+    for number, name in enumerate(sheet.rows.columns):
+        heading = f"{_heading(zh, name)}\n{_heading(en, name)}"
+        page.write_string(0, number, heading, styles["head"])
+        width = _write_column(page, sheet.rows[name], number, words=words, styles=styles)
+        longest = max(len(en_part) for en_part in heading.splitlines())
+        page.set_column(number, number, min(WIDEST, max(10, longest * 1.2, width * 1.2)))
+    if len(sheet.rows):
+        page.autofilter(0, 0, len(sheet.rows), len(sheet.rows.columns) - 1)
+
+
+def _heading(words: Words, name: str) -> str:
+    field = f"field.customers.{name}"
+    return words.word(f"column.{name}") if words.has(f"column.{name}") else words.word(field)
+
+
+def _write_column(
+    page: Worksheet, column: pd.Series, number: int, *, words: Mapping[str, Words], styles: Mapping[str, Format]
+) -> int:
+    """Write the cells of a column and return the length of its longest text."""
+    name = str(column.name)
+    style = _style_of(name, styles)
+    widest = 0
+    for row, value in enumerate(column, start=1):
+        if value is None or value is pd.NaT or value != value:
+            continue
+        if isinstance(value, pd.Timestamp):
+            page.write_datetime(row, number, value.to_pydatetime(), styles["day"])
+        elif isinstance(value, bool):
+            page.write_boolean(row, number, value)
+        elif isinstance(value, (int, float)):
+            page.write_number(row, number, value, style)
+        else:
+            text = _text(name, value, words)
+            widest = max(widest, len(text))
+            page.write_string(row, number, text)
+    return widest
+
+
+def _style_of(name: str, styles: Mapping[str, Format]) -> Format | None:
+    if name.endswith(("_share", "_rate", "_probability")):
+        return styles["share"]
+    if "_amount" in name:
+        return styles["amount"]
+    return styles["count"] if name.endswith("_count") or name == "n" else styles["number"]
+
+
+def _text(name: str, value: Any, words: Mapping[str, Words]) -> str:
+    """Return a slug in both languages, other text as it is."""
+    both = dict.fromkeys(word_of(name, str(value), words=spoken) for spoken in words.values())
+    return " ".join(both)

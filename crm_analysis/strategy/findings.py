@@ -1,0 +1,70 @@
+"""Sentences about the strategy, with the numbers they rest on."""
+
+import pandas as pd
+
+from crm_analysis.base.words import Message, message
+
+
+def finding_strategy(strategy: pd.DataFrame) -> Message:
+    """Return how many contacts the plan asks for against those made last quarter, and the tier furthest behind."""
+    covered = strategy.loc[strategy["is_covered"] & (strategy["planned_contact_count"] > 0)]
+    planned = float(covered["planned_contact_count"].sum())
+    if covered.empty:
+        return message("finding.strategy_none", tier_count=len(strategy))
+    if covered["contact_count"].isna().all():
+        return message("finding.strategy_planned", planned_count=planned, n=int(covered["customer_count"].sum()))
+    missing = (covered["planned_contact_count"] - covered["contact_count"]).rename("missing")
+    behind = covered.assign(missing=missing).sort_values(["missing", "tier"], ascending=[False, True]).iloc[0]
+    return message(
+        "finding.strategy",
+        planned_count=planned,
+        made_count=float(covered["contact_count"].sum()),
+        rate=float(covered["contact_count"].sum() / planned),
+        n=int(covered["customer_count"].sum()),
+        tier=behind["tier"],
+        tier_planned=float(behind["planned_contact_count"]),
+        tier_made=float(behind["contact_count"]),
+    )
+
+
+def finding_load(load: pd.DataFrame) -> Message:
+    """Return who has most contacts to make (``owner`` is a text that settings bring, ready for reading)."""
+    if load.empty:
+        return message("finding.load_none")
+    first = load.sort_values(["planned_contact_count", "owner"], ascending=[False, True]).iloc[0]
+    total = float(load["planned_contact_count"].sum())
+    return message(
+        "finding.load",
+        owner=str(first["owner"]),
+        planned_count=float(first["planned_contact_count"]),
+        share=float(first["planned_contact_count"]) / total if total else 0.0,
+        customer_count=int(first["customer_count"]),
+    )
+
+
+def note_uncovered(strategy: pd.DataFrame) -> Message:
+    """Return how many tiers have no row in the settings, with their customers."""
+    uncovered = strategy.loc[~strategy["is_covered"].astype(bool)]
+    if uncovered.empty:
+        return message("note.strategy_all_covered", tier_count=len(strategy))
+    return message(
+        "note.strategy_uncovered",
+        tier_count=len(uncovered),
+        customer_count=int(uncovered["customer_count"].sum()),
+        tier=str(uncovered["tier"].iloc[0]),
+    )
+
+
+def alt_contacts(strategy: pd.DataFrame) -> Message:
+    """Return what the figure of contacts shows, in words."""
+    covered = strategy.loc[strategy["is_covered"].astype(bool)]
+    if covered.empty:
+        return message("alt.contacts_empty")
+    most = covered.sort_values(["planned_contact_count", "tier"], ascending=[False, True]).iloc[0]
+    return message(
+        "alt.contacts",
+        tier_count=len(covered),
+        tier=most["tier"],
+        planned_count=float(most["planned_contact_count"]),
+        made_count=float(most["contact_count"]),
+    )

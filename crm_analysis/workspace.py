@@ -1,0 +1,348 @@
+"""The workspace: named results in an acyclic graph, each computed once and cached by content.
+
+A result is known by its name; its key is made from the data it reads, the settings it depends on, the quarter, the
+keys of its inputs and the package's own sources. Equal keys mean equal results, so the cache never goes stale and
+can be deleted at any time.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cache, cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Literal
+
+import ibis
+import pandas as pd
+
+from crm_analysis.base.errors import DataError, Problem, SettingsError
+from crm_analysis.base.period import Quarter, latest_covered_quarter
+from crm_analysis.base.privacy import ResultSchema, check_columns
+from crm_analysis.base.settings import Settings, load_settings
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.sources.as_of import as_of
+from crm_analysis.sources.connect import connect, stage
+from crm_analysis.sources.load import Loaded, fingerprint_sources, load_tables
+from crm_analysis.sources.schema import field_names
+
+Kind = Literal["frame", "rows", "document"]
+ROUND_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Result:
+    """Declaration of a named result.
+
+    Attributes
+    ----------
+    compute
+        ``compute(ws, **inputs)`` returns a pandas frame (``frame``), an Ibis table that the engine writes (``rows``)
+        or a plain mapping (``document``).
+    inputs
+        Names of the results it is computed from, passed as keyword arguments.
+    reads
+        Names of the results that ``compute`` reads itself through the workspace: some columns, or in the engine.
+    sections
+        Sections of the settings it depends on.
+    schema
+        Columns with their sensitivity; ``None`` for documents.
+    """
+
+    name: str
+    kind: Kind
+    compute: Callable[..., Any]
+    inputs: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    schema: ResultSchema | None = None
+
+
+@dataclass
+class Shared:
+    """What all quarters of one workspace share: the connection, the loaded tables, the log of what was computed."""
+
+    folder: Path
+    cache: Path
+    refresh: bool = False
+    log: list[dict[str, Any]] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+    loaded: Loaded | None = None
+    con: Any = None
+    files: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One company seen at the end of one quarter.
+
+    Examples
+    --------
+    >>> ws = open_workspace("data/demo/crm.yml", quarter="2025Q3")  # doctest: +SKIP
+    >>> ws.result("segments")  # doctest: +SKIP
+    """
+
+    settings: Settings
+    quarter: Quarter
+    words: Words
+    shared: Shared = field(repr=False)
+
+    @property
+    def as_of(self) -> date:
+        """Everything before local midnight of this day is known."""
+        return self.quarter.end
+
+    def at(self, quarter: Quarter) -> "Workspace":
+        """Return the same company at another quarter; connection and cache are shared."""
+        return replace(self, quarter=quarter)
+
+    # -- data ------------------------------------------------------------------------------------------------
+
+    @property
+    def con(self) -> Any:
+        """The engine, connected when first asked for."""
+        if self.shared.con is None:
+            self.shared.con = connect(
+                memory_limit=self.settings.data.memory_limit,
+                temp_folder=self.shared.cache / "spill" / str(os.getpid()),
+            )
+        return self.shared.con
+
+    @property
+    def loaded(self) -> Loaded:
+        """The canonical tables with their load report."""
+        if self.shared.loaded is None:
+            self.shared.loaded = load_tables(
+                self.con,
+                self.settings,
+                folder=self.shared.folder,
+                cache=self.shared.cache / "tables",
+                code=code_fingerprint(),
+            )
+        return self.shared.loaded
+
+    @cached_property
+    def tables(self) -> dict[str, ibis.Table]:
+        """The canonical tables behind the door of this quarter's end."""
+        return as_of(self.loaded.tables, self.as_of, zone=self.settings.timezone)
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Fingerprints of the input files, by table."""
+        if self.shared.files is None:
+            self.shared.files = fingerprint_sources(self.settings, folder=self.shared.folder)
+        return self.shared.files
+
+    def stage(self, frame: pd.DataFrame, name: str) -> ibis.Table:
+        """Put a local frame beside the tables, in the same engine."""
+        return stage(self.con, frame, name)
+
+    def rows(self, name: str) -> ibis.Table:
+        """Return a stored ``frame`` or ``rows`` result as a table of the engine."""
+        self.ensure(name)
+        return self.con.read_parquet(self.path(name))
+
+    # -- results ---------------------------------------------------------------------------------------------
+
+    def result(self, name: str) -> Any:
+        """Return a named result: a pandas frame or a document; computed when it is not in the cache.
+
+        Raises
+        ------
+        SettingsError
+            There is no such result.
+        """
+        self.ensure(name)
+        return load_result(self.path(name))
+
+    def frame(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """Return some columns of a stored frame."""
+        self.ensure(name)
+        return load_result(self.path(name), columns=columns)
+
+    def path(self, name: str) -> Path:
+        """Return where a result is, or will be, stored."""
+        suffix = "json" if declared(name).kind == "document" else "parquet"
+        return self.shared.cache / "results" / name / f"{self.key(name)}.{suffix}"
+
+    def key(self, name: str) -> str:
+        """Return the key of a result: equal keys, equal contents."""
+        keys = self.__dict__.setdefault("_keys", {})
+        if name not in keys:
+            result = declared(name)
+            settings = self.settings.model_dump(mode="json")
+            parts = [
+                name,
+                code_fingerprint(),
+                str(self.quarter),
+                self.settings.timezone,
+                {section: settings[section] for section in ("data", *result.sections)},
+                dict(self.files),
+                [self.key(other) for other in (*result.inputs, *result.reads)],
+            ]
+            keys[name] = _digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+        return keys[name]
+
+    def ensure(self, name: str) -> None:
+        """Compute a result unless the cache has it."""
+        path = self.path(name)
+        fresh = not self.shared.refresh or str(path) in self.shared.done
+        if path.is_file() and fresh:
+            self._note(name, path, seconds=0.0, cached=True)
+            return
+        result = declared(name)
+        inputs = {key: self.result(key) for key in result.inputs}
+        begun = time.perf_counter()
+        value = result.compute(self, **inputs)
+        self._store(result, value, path)
+        self._note(name, path, seconds=time.perf_counter() - begun, cached=False)
+
+    def _note(self, name: str, path: Path, *, seconds: float, cached: bool) -> None:
+        if str(path) not in self.shared.done:
+            self.shared.done.add(str(path))
+            entry = {"result": name, "quarter": str(self.quarter), "seconds": seconds, "cached": cached}
+            self.shared.log.append(entry | {"path": path})
+
+    def _store(self, result: Result, value: Any, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            if result.kind == "document":
+                part.write_text(json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain), "utf-8")
+            else:
+                check_columns(value.columns, result.schema or {}, result=result.name)
+                if result.kind == "rows":
+                    value.to_parquet(part)
+                else:
+                    value.round(ROUND_DIGITS).to_parquet(part, index=False)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def open_workspace(
+    config: str | Path,
+    *,
+    quarter: str | Quarter = "latest",
+    lang: str = "zh",
+    today: date | None = None,
+    refresh: bool = False,
+) -> Workspace:
+    """Return the workspace of a settings file.
+
+    Parameters
+    ----------
+    config
+        Path of ``crm.yml``.
+    quarter
+        ``2025Q3``, ``FY26Q1``, or ``latest``: the newest quarter whose end the orders reach.
+    today
+        Orders dated later are left out of ``latest``.
+    refresh
+        Compute every result again, whatever the cache holds.
+
+    Raises
+    ------
+    SettingsError
+        Settings or parameters cannot be used; all problems at once.
+    DataError
+        Input files cannot be used.
+    """
+    path = Path(config)
+    settings = load_settings(path)
+    if lang not in LANGUAGES:
+        raise SettingsError(Problem(f"{lang!r} is not a language of the reports", "lang", "use zh or en"))
+    folder = path.resolve().parent
+    shared = Shared(folder=folder, cache=folder / settings.cache, refresh=refresh)
+    first_month = settings.fiscal_year_first_month
+    fixed = quarter if isinstance(quarter, Quarter) else None
+    if fixed is None and quarter != "latest":
+        fixed = Quarter.parse(quarter, first_month=first_month)
+    words = Words(lang, names=_names(settings), currency=settings.currency)
+    ws = Workspace(settings, fixed or Quarter(1, 1), words, shared)
+    first, newest = order_range(ws, today=today)
+    if fixed is None:
+        tolerance = settings.data.coverage_tolerance_days
+        fixed = latest_covered_quarter(newest, tolerance_days=tolerance, first_month=first_month)
+    if fixed.end <= first:
+        what = f"{fixed} ends before the first order ({first})"
+        raise DataError(Problem(what, "quarter", f"ask for a quarter from {Quarter.containing(first)} on"))
+    if fixed.start > newest:
+        what = f"{fixed} begins after the newest order ({newest})"
+        raise DataError(Problem(what, "quarter", "ask for an earlier quarter, or 'latest'"))
+    return ws.at(fixed)
+
+
+def order_range(ws: Workspace, *, today: date | None = None) -> tuple[date, date]:
+    """Return the local dates of the first and the newest order, later ones than ``today`` left out."""
+    key = _digest(json.dumps([dict(ws.files), ws.settings.data.model_dump(mode="json"), code_fingerprint(),
+                              ws.settings.timezone, str(today)], sort_keys=True))  # fmt: skip
+    path = ws.shared.cache / "ranges" / f"{key}.json"
+    if not path.is_file():
+        orders = ws.loaded.tables["orders"]
+        if today is not None:
+            orders = orders.filter(orders.ordered_on <= ibis.literal(today))
+        found = orders.aggregate(first=orders.ordered_on.min(), newest=orders.ordered_on.max()).to_pandas().iloc[0]
+        if pd.isna(found["newest"]):
+            raise DataError(Problem("every order is dated after today", "orders.ordered_at", "mend the dates"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        days = [str(pd.Timestamp(found[end]).date()) for end in ("first", "newest")]
+        path.write_text(json.dumps(days), "utf-8")
+    first, newest = json.loads(path.read_text("utf-8"))
+    return date.fromisoformat(first), date.fromisoformat(newest)
+
+
+def load_result(path: Path, *, columns: list[str] | None = None) -> Any:
+    """Return a stored result; days come back as ``datetime64``."""
+    if path.suffix == ".json":
+        return json.loads(path.read_text("utf-8"))
+    frame = pd.read_parquet(path, columns=columns)
+    days = [name for name in frame.columns if name.endswith(("_date", "quarter_start"))]
+    return frame.astype(dict.fromkeys(days, "datetime64[s]"))
+
+
+def declared(name: str) -> Result:
+    """Return the declaration of a result."""
+    from crm_analysis.graph import RESULTS
+
+    if name not in RESULTS:
+        raise SettingsError(Problem(f"there is no result {name!r}", "result", f"results: {', '.join(RESULTS)}"))
+    return RESULTS[name]
+
+
+@cache
+def code_fingerprint() -> str:
+    """Return a fingerprint of the package's Python sources and presets."""
+    digest = hashlib.blake2b(digest_size=16)
+    with as_file(files("crm_analysis")) as root:
+        for path in sorted([*root.rglob("*.py"), *root.rglob("*.yml")]):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _names(settings: Settings) -> dict[str, dict[str, str]]:
+    from crm_analysis.strategy.names import strategy_names
+
+    given = {id_: name.model_dump() for id_, name in settings.names.items()}
+    return field_names() | strategy_names(settings.strategy) | given
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy scalars and days as what JSON knows."""
+    if isinstance(value, (date, pd.Timestamp)):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+__all__ = ["Result", "Workspace", "open_workspace"]

@@ -1,0 +1,181 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.churn import figures, findings
+from crm_analysis.churn.backtest import (
+    BACKTEST_SCHEMA,
+    PREDICTIONS_SCHEMA,
+    backtest_table,
+    choose_champion,
+    churn_predictions,
+    precision_at,
+)
+from crm_analysis.churn.calibration import CALIBRATION_SCHEMA, calibration_table
+from crm_analysis.churn.labels import check_churn_data
+from crm_analysis.churn.model import MODELS, RULES
+
+
+@pytest.fixture(scope="session")
+def status(training: pd.DataFrame, settings) -> dict:
+    return check_churn_data(training, settings=settings)
+
+
+@pytest.fixture(scope="session")
+def predictions(training: pd.DataFrame, settings, status: dict) -> pd.DataFrame:
+    return churn_predictions(training, settings=settings, status=status)
+
+
+@pytest.fixture(scope="session")
+def backtest(predictions: pd.DataFrame, settings) -> pd.DataFrame:
+    return backtest_table(predictions, settings=settings)
+
+
+@pytest.fixture(scope="session")
+def champion(backtest: pd.DataFrame, status: dict) -> dict:
+    return choose_champion(backtest, status=status)
+
+
+def test_only_later_origins_are_held_out(predictions: pd.DataFrame) -> None:
+    check_columns(predictions.columns, PREDICTIONS_SCHEMA, result="churn_predictions")
+    assert sorted(predictions["origin"].unique()) == ["2025-01-01", "2025-04-01", "2025-07-01"]
+
+
+def test_what_happens_at_and_after_a_held_out_origin_changes_nothing_before(training, settings, status) -> None:
+    changed = training.copy()
+    late = changed["origin"] >= "2025-04-01"
+    changed.loc[late, "is_churned"] = 1 - changed.loc[late, "is_churned"]
+    first = churn_predictions(training, settings=settings, status=status)
+    second = churn_predictions(changed, settings=settings, status=status)
+    early = first["origin"] == "2025-01-01"
+    columns = [name for name in PREDICTIONS_SCHEMA if name.endswith("_probability")]
+    pd.testing.assert_frame_equal(first.loc[early, columns], second.loc[early, columns])
+    held = first["origin"] == "2025-04-01"  # its own labels are not used for it either
+    pd.testing.assert_frame_equal(first.loc[held, columns], second.loc[held, columns])
+
+
+def test_an_origin_teaches_only_when_its_outcome_is_over(training, settings, status) -> None:
+    longer = settings.model_copy(update={"horizon_days": 180})
+    held = churn_predictions(training, settings=longer, status=status)["origin"].unique()
+    # with 180 days the outcome of 2024-10-01 ends by 2025-04-01 (182 days), that of 2025-01-01 by 2025-07-01
+    assert sorted(held) == ["2025-04-01", "2025-07-01"]
+
+
+def test_models_beat_the_rules_on_a_planted_signal(backtest: pd.DataFrame, champion: dict) -> None:
+    check_columns(backtest.columns, BACKTEST_SCHEMA, result="churn_backtest")
+    assert len(backtest) == 3 * len((*MODELS, *RULES))
+    means = backtest.groupby("model")["average_precision"].mean()
+    assert means["logistic"] > means["recency"] + 0.05
+    assert means["boosting"] > means["recency"] + 0.05
+    assert means["recency"] > backtest["base_rate"].mean()
+    assert champion["is_model"]
+    assert champion["model"] in MODELS
+    assert champion["origin_count"] == 3
+    assert json.loads(json.dumps(champion)) == champion
+
+
+def test_no_model_is_near_anything_on_shuffled_labels(training, settings) -> None:
+    rng = np.random.default_rng(7)
+    shuffled = training.copy()
+    shuffled["is_churned"] = rng.permutation(shuffled["is_churned"].to_numpy())
+    state = check_churn_data(shuffled, settings=settings)
+    table = backtest_table(churn_predictions(shuffled, settings=settings, status=state), settings=settings)
+    assert table.groupby("model")["auc"].mean().between(0.44, 0.56).all()
+
+
+def test_a_model_that_does_not_beat_the_rule_is_not_used(backtest: pd.DataFrame, status: dict) -> None:
+    level = backtest.copy()
+    best = level["model"] == "recency"
+    level.loc[best, ["average_precision", "auc"]] = [0.99, 0.99]
+    told = choose_champion(level, status=status)
+    assert (told["model"], told["is_model"], told["message"]["message"]) == ("recency", False, "finding.champion_rule")
+    tied = backtest.assign(average_precision=0.7, auc=0.7)  # a tie is no win
+    assert choose_champion(tied, status=status)["is_model"] is False
+    only_ranked = backtest.copy()  # better precision alone does not do either
+    only_ranked["auc"] = np.where(only_ranked["model"].isin(RULES), 0.9, 0.6)
+    assert choose_champion(only_ranked, status=status)["is_model"] is False
+
+
+def test_same_seed_same_predictions_in_any_row_order(training, settings, status, predictions) -> None:
+    again = churn_predictions(training, settings=settings, status=status)
+    pd.testing.assert_frame_equal(again, predictions)
+
+
+def test_measures_by_hand(settings) -> None:
+    four = pd.DataFrame({"customer_id": list("abcd"), "origin": "2025-07-01", "is_churned": [1, 1, 0, 0]})
+    for name in (*MODELS, *RULES):
+        four[f"{name}_score"] = [0.9, 0.4, 0.6, 0.1]
+        four[f"{name}_probability"] = [1.0, 0.5, 0.5, 0.0]
+    row = backtest_table(four, settings=settings.model_copy(update={"list_length": 2})).iloc[0]
+    assert row["auc"] == 0.75  # three of four pairs in order
+    assert row["average_precision"] == round((1 / 1 + 2 / 3) / 2, 6)
+    assert row["brier"] == 0.125
+    assert (row["precision_rate"], row["lift"], row["n"], row["base_rate"]) == (0.5, 1.0, 4, 0.5)
+
+
+def test_equal_scores_at_the_end_of_the_list_count_by_their_mean() -> None:
+    labels, scores = np.array([1, 1, 0, 0]), np.zeros(4)
+    assert precision_at(labels, scores, length=1) == 0.5
+    assert precision_at(labels, scores, length=99) == 0.5
+
+
+@given(st.permutations(range(8)), st.integers(1, 10))
+def test_precision_does_not_depend_on_the_order_of_rows(order: list[int], length: int) -> None:
+    labels, scores = np.array([1, 0, 1, 1, 0, 0, 1, 0]), np.array([3, 3, 2, 2, 2, 1, 1, 1.0])
+    shuffled = precision_at(labels[order], scores[order], length=length)
+    assert shuffled == pytest.approx(precision_at(labels, scores, length=length))
+
+
+def test_calibration_groups_hold_everybody_once(predictions: pd.DataFrame, champion: dict) -> None:
+    table = calibration_table(predictions, champion=champion)
+    check_columns(table.columns, CALIBRATION_SCHEMA, result="churn_calibration")
+    assert table["n"].sum() == len(predictions)
+    assert table["decile"].tolist() == list(range(1, 11))
+    assert table["predicted_rate"].is_monotonic_increasing
+    assert (table["predicted_rate"] - table["observed_rate"]).abs().max() < 0.15
+    rule = calibration_table(predictions, champion={"model": "silence"})
+    assert len(rule) <= 2 * 3  # two rates per origin: equal probabilities never split
+
+
+def test_insufficient_data_gives_empty_tables_a_reason_and_quiet_figures(training, settings) -> None:
+    small = training.loc[training["origin"] < "2025-01-01"]
+    state = check_churn_data(small, settings=settings)
+    predictions = churn_predictions(small, settings=settings, status=state)
+    backtest = backtest_table(predictions, settings=settings)
+    champion = choose_champion(backtest, status=state)
+    calibration = calibration_table(predictions, champion=champion)
+    for frame, schema in (
+        (predictions, PREDICTIONS_SCHEMA),
+        (backtest, BACKTEST_SCHEMA),
+        (calibration, CALIBRATION_SCHEMA),
+    ):
+        assert frame.empty
+        check_columns(frame.columns, schema, result="empty")
+    assert champion["status"] == "insufficient"
+    for lang in LANGUAGES:
+        words = Words(lang)
+        quiet = [figures.plot_backtest(backtest, words=words), figures.plot_reliability(calibration, words=words)]
+        assert all(words.word("note.not_enough_data") in [t.get_text() for t in f.axes[0].texts] for f in quiet)
+        assert words.say(findings.finding_churn(state, champion))
+        assert words.say(findings.alt_backtest(backtest, champion=champion))
+        assert words.say(findings.alt_reliability(calibration))
+
+
+def test_findings_and_figures_in_both_languages(backtest, champion, predictions, status) -> None:
+    calibration = calibration_table(predictions, champion=champion)
+    for lang in LANGUAGES:
+        words = Words(lang)
+        figure = figures.plot_backtest(backtest, words=words)
+        names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert set(names) == {words.word(f"model.{name}") for name in (*MODELS, *RULES)}
+        assert figures.plot_reliability(calibration, words=words).axes[0].get_xlabel()
+        told = words.say(findings.finding_churn(status, champion))
+        assert words.format_int(champion["n"]) in told
+        assert words.say(findings.alt_backtest(backtest, champion=champion))
+        assert words.say(findings.alt_reliability(calibration))
