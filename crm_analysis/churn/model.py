@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from crm_analysis.base.errors import InsufficientDataError, Problem
 from crm_analysis.base.settings import ChurnSettings
@@ -17,6 +18,7 @@ from crm_analysis.churn.inputs import model_matrix
 
 MODELS = ("logistic", "boosting")
 RULES = ("recency", "silence")
+ROWS_WORTH_THREADS = 100_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class FittedChurn:
         """Return the probability of churn (0-1) of each customer."""
         if self.name in RULES:
             return self.estimator.predict(rule_score(customers, name=self.name, settings=self.settings))
-        return self.estimator.predict_proba(model_matrix(customers).to_numpy())[:, 1]
+        with _threads_for(customers):
+            return self.estimator.predict_proba(model_matrix(customers).to_numpy())[:, 1]
 
     def score(self, customers: pd.DataFrame) -> np.ndarray:
         """Return what the customers are ranked by: the probability, for rules the plain rule."""
@@ -81,6 +84,11 @@ def fit_churn(training: pd.DataFrame, *, name: str, settings: ChurnSettings) -> 
     return FittedChurn(name, estimator, settings)
 
 
+def _threads_for(customers: pd.DataFrame) -> threadpool_limits:
+    """Limit few rows to one thread: several only wait for each other, and long where other work shares the machine."""
+    return threadpool_limits(limits=1 if len(customers) < ROWS_WORTH_THREADS else None)
+
+
 def _fit_logistic(training: pd.DataFrame) -> Any:
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -93,7 +101,8 @@ def _fit_logistic(training: pd.DataFrame) -> Any:
         StandardScaler(),
         LogisticRegression(max_iter=2000, C=0.5),
     )
-    return pipeline.fit(model_matrix(training).to_numpy(), training["is_churned"].to_numpy())
+    with _threads_for(training):
+        return pipeline.fit(model_matrix(training).to_numpy(), training["is_churned"].to_numpy())
 
 
 def _fit_boosting(training: pd.DataFrame, *, seed: int) -> Any:
@@ -111,9 +120,10 @@ def _fit_boosting(training: pd.DataFrame, *, seed: int) -> Any:
         learning_rate=0.06, max_iter=120, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=1.0,
         early_stopping=False, random_state=seed,
     )  # fmt: skip
-    boosting.fit(model_matrix(taught).to_numpy(), taught["is_churned"].to_numpy())
-    calibrated = CalibratedClassifierCV(FrozenEstimator(boosting), method="sigmoid")
-    return calibrated.fit(model_matrix(held).to_numpy(), held["is_churned"].to_numpy())
+    with _threads_for(training):
+        boosting.fit(model_matrix(taught).to_numpy(), taught["is_churned"].to_numpy())
+        calibrated = CalibratedClassifierCV(FrozenEstimator(boosting), method="sigmoid")
+        return calibrated.fit(model_matrix(held).to_numpy(), held["is_churned"].to_numpy())
 
 
 def _signed_log(values: np.ndarray) -> np.ndarray:

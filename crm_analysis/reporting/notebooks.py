@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import nbformat
-from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import AsyncKernelManager
 
 from crm_analysis.base.errors import AnalysisError, Problem, SettingsError
@@ -144,19 +143,21 @@ class WarmKernel:
 
     def _start(self) -> None:
         try:
-            env = os.environ | {"IPYTHONDIR": self._folder, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-            asyncio.run(self._manager.start_kernel(env=env, cwd=str(notebook_folder())))
-            self._execute(self._warm_up)
+            asyncio.run(self._start_warm())
         except BaseException as error:  # handed to the thread that waits for the kernel
             self._failure = error
 
-    def _execute(self, code: str) -> None:
-        client = BlockingKernelClient()
-        client.load_connection_info(self._manager.get_connection_info())
+    async def _start_warm(self) -> None:
+        env = os.environ | {"IPYTHONDIR": self._folder, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        await self._manager.start_kernel(env=env, cwd=str(notebook_folder()))
+        await self._execute(self._warm_up)
+
+    async def _execute(self, code: str) -> None:
+        client = self._manager.client()
         client.start_channels()
         try:
-            client.wait_for_ready(timeout=READY_SECONDS)
-            reply = client.execute_interactive(code, timeout=READY_SECONDS, output_hook=lambda message: None)
+            await client.wait_for_ready(timeout=READY_SECONDS)
+            reply = await client.execute_interactive(code, timeout=READY_SECONDS, output_hook=lambda message: None)
         finally:
             client.stop_channels()
         if reply["content"]["status"] != "ok":
@@ -167,7 +168,7 @@ class WarmKernel:
         self._starting.join()
         if self._failure is not None:
             raise self._failure
-        self._execute(CLEAN_SLATE)
+        asyncio.run(self._execute(CLEAN_SLATE))
         return self._manager
 
     def kill(self) -> None:
@@ -211,7 +212,6 @@ def run_notebook(
                 parameters=dict(parameters),
                 km=manager,
                 kernel_name="python3",
-                cwd=str(notebook_folder()),
                 progress_bar=False,
                 log_output=False,
             )

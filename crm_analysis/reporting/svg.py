@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from crm_analysis.base.style import finish, theme
+from crm_analysis.base.style import WIDTH_INCHES, finish, theme
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -32,7 +32,8 @@ def render_figure(figure: Figure, *, id_: str, label: str) -> str:
         # the reader's browser draws the text; a character of the data that the font lacks must not end the run
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
-    return _inline(buffer.getvalue(), id_=id_, label=label)
+    span = min(1.0, figure.get_size_inches()[0] / WIDTH_INCHES)
+    return _inline(buffer.getvalue(), id_=id_, label=label, span=span)
 
 
 def render_spark(values: Sequence[float | None], *, label: str, width: int = 96, height: int = 24) -> str:
@@ -63,8 +64,8 @@ def render_spark(values: Sequence[float | None], *, label: str, width: int = 96,
     )
 
 
-def _inline(svg: str, *, id_: str, label: str) -> str:
-    """Return a stand-alone SVG as a part of a page: no prologue, no style of its own, own ids only where used."""
+def _inline(svg: str, *, id_: str, label: str, span: float) -> str:
+    """Return a stand-alone SVG as a part of a page: no prologue or style, own ids only where used."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
@@ -81,6 +82,7 @@ def _inline(svg: str, *, id_: str, label: str) -> str:
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{id_}-\1"', svg)
     svg = re.sub(r' transform="rotate\(-?0(?: [^)]*)?\)"', "", svg)
     box = re.search(r'viewBox="([^"]+)"', svg)
-    head = f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="{box[1] if box else ""}">'
+    place = f'viewBox="{box[1] if box else ""}" style="--span: {span:.3g}"'
+    head = f'<svg class="plot" role="img" aria-label="{escape(label)}" {place}>'
     svg = re.sub(r"^<svg[^>]*>", lambda _: head, svg)
     return re.sub(r">\s+<", "><", re.sub(r" *\n *", " ", svg)).strip()

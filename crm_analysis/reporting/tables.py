@@ -33,6 +33,10 @@ def _one_digit(words: Words, value: Any) -> str:
     return format_decimal(round(float(value), 1) + 0.0, "#,##0.0", words.locale)
 
 
+def _two_digits(words: Words, value: Any) -> str:
+    return format_decimal(round(float(value), 2) + 0.0, "#,##0.00", words.locale)
+
+
 _DATES = r"(_date|_at|_on)$|^(date|as_of|origin)$"
 
 #: How the end of a column's name tells the unit of its numbers; the first that fits wins.
@@ -188,18 +192,18 @@ _NUMBER_TEXT = re.compile(r"^[\s≥≤<>+\-−±¥$€£]*\d")
 
 def _formatter(values: pd.Series, *, name: str) -> Formatter:
     """Return what makes text of a column's values: by the unit in its name, else by what they are."""
+    by_name = next((formatter for pattern, formatter in UNITS if re.search(pattern, name)), _number)
     if types.is_bool_dtype(values):
         return _answer
-    if name == "quarter":
-        return Words.format_quarter
-    by_name = next((formatter for pattern, formatter in UNITS if re.search(pattern, name)), None)
-    if by_name is _DATE:
-        return _DATE
+    if name == "quarter" or by_name is _DATE:
+        return Words.format_quarter if name == "quarter" else _DATE
     if not types.is_numeric_dtype(values):
-        return lambda words, value: _plain(name, value, words=words, formatter=by_name or _number)
-    if by_name is _one_digit and (values.dropna() % 1 == 0).all():
-        return _INT
-    return by_name or _number
+        return lambda words, value: _plain(name, value, words=words, formatter=by_name)
+    known = values.dropna()
+    is_whole = bool((known % 1 == 0).all())
+    if by_name is _one_digit:
+        return _INT if is_whole else _one_digit
+    return _two_digits if by_name is _number and not is_whole and (known.abs() < 10).all() else by_name
 
 
 def _answer(words: Words, value: Any) -> str:
@@ -208,6 +212,13 @@ def _answer(words: Words, value: Any) -> str:
 
 def _number(words: Words, value: Any) -> str:
     return words.format_number(value)
+
+
+def word_of(name: str, value: str, *, words: Words) -> str:
+    """Return the word of a slug in a column of that name, or the value itself where no words are declared for it."""
+    if name in DOMAINS or name in OPEN_DOMAINS:
+        return _translate(name, value, row={}, words=words)
+    return words.word(f"{name}.{value}") if words.has(f"{name}.{value}") else value
 
 
 def _translate(name: str, value: Any, *, row: Mapping[str, str], words: Words) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xlsxwriter
 from xlsxwriter.format import Format
@@ -18,12 +19,17 @@ from crm_analysis.base.privacy import DIRECT, mask
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.reporting.tables import word_of
 from crm_analysis.sources.schema import CUSTOMERS
+from crm_analysis.strategy.table import format_strategy
 from crm_analysis.workspace import Workspace
 
+STRATEGY_TEXTS = ("frequency", "service", "resources", "owner", "due")
 CONTACT_FIELDS = ("name", "phone", "contact_person", "owner")
 #: A fixed day, so that the same results give the same bytes.
 CREATED = datetime(2000, 1, 1)
 WIDEST = 40
+#: Columns of the scorecard whose unit is that of the row.
+UNIT_COLUMNS = ("value", "low", "high", "target", "previous_value", "year_ago_value", "change", "year_ago_change")
+CHANGE_COLUMNS = ("change", "year_ago_change")
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     sheets = [
         _customer_sheet(ws, "segments", identified=identified),
         _customer_sheet(ws, "warning_list", identified=identified),
-        _plain_sheet(ws, "scorecard"),
-        _plain_sheet(ws, "strategy_table"),
+        _sheet("scorecard", ws.result("scorecard")),
+        _strategy_sheet(ws, words=words),
     ]
     with xlsxwriter.Workbook(
         str(path), {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": False}
@@ -80,8 +86,16 @@ def _customer_sheet(ws: Workspace, name: str, *, identified: bool) -> Sheet:
     return Sheet(name, listed, len(rows))
 
 
-def _plain_sheet(ws: Workspace, name: str) -> Sheet:
-    rows = ws.result(name)
+def _strategy_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
+    """Return the strategy of every tier, its texts in both languages one under the other."""
+    spoken = [format_strategy(ws.result("strategy_table"), words=each) for each in words.values()]
+    both = spoken[0].copy()
+    for name in STRATEGY_TEXTS:
+        both[name] = ["\n".join(dict.fromkeys(texts)) for texts in zip(*(each[name] for each in spoken), strict=True)]
+    return _sheet("strategy_table", both)
+
+
+def _sheet(name: str, rows: pd.DataFrame) -> Sheet:
     return Sheet(name, rows, len(rows))
 
 
@@ -135,8 +149,8 @@ def _write_sheet(
     for number, name in enumerate(sheet.rows.columns):
         heading = f"{_heading(zh, name)}\n{_heading(en, name)}"
         page.write_string(0, number, heading, styles["head"])
-        width = _write_column(page, sheet.rows[name], number, words=words, styles=styles)
-        longest = max(len(en_part) for en_part in heading.splitlines())
+        width = _write_column(page, sheet.rows, name, number, words=words, styles=styles)
+        longest = max(len(line) for line in heading.splitlines())
         page.set_column(number, number, min(WIDEST, max(10, longest * 1.2, width * 1.2)))
     if len(sheet.rows):
         page.autofilter(0, 0, len(sheet.rows), len(sheet.rows.columns) - 1)
@@ -148,37 +162,47 @@ def _heading(words: Words, name: str) -> str:
 
 
 def _write_column(
-    page: Worksheet, column: pd.Series, number: int, *, words: Mapping[str, Words], styles: Mapping[str, Format]
+    page: Worksheet,
+    rows: pd.DataFrame,
+    name: str,
+    number: int,
+    *,
+    words: Mapping[str, Words],
+    styles: Mapping[str, Format],
 ) -> int:
-    """Write the cells of a column and return the length of its longest text."""
-    name = str(column.name)
-    style = _style_of(name, styles)
+    """Write the cells of a column and return the length of its longest line."""
+    units = rows["unit"] if "unit" in rows and name in UNIT_COLUMNS else [None] * len(rows)
+    kinds = rows["change_kind"] if "change_kind" in rows and name in CHANGE_COLUMNS else [None] * len(rows)
     widest = 0
-    for row, value in enumerate(column, start=1):
-        if value is None or value is pd.NaT or value != value:
+    for row, (value, unit, kind) in enumerate(zip(rows[name], units, kinds, strict=True), start=1):
+        if pd.isna(value):
             continue
         if isinstance(value, pd.Timestamp):
             page.write_datetime(row, number, value.to_pydatetime(), styles["day"])
-        elif isinstance(value, bool):
-            page.write_boolean(row, number, value)
-        elif isinstance(value, (int, float)):
-            page.write_number(row, number, value, style)
+        elif isinstance(value, (bool, np.bool_)):
+            page.write_boolean(row, number, bool(value))
+        elif isinstance(value, (int, float, np.number)):
+            page.write_number(row, number, float(value), styles[_style_of(name, unit=unit, kind=kind)])
         else:
             text = _text(name, value, words)
-            widest = max(widest, len(text))
-            page.write_string(row, number, text)
+            widest = max(widest, *(len(line) for line in text.splitlines() or [""]))
+            page.write_string(row, number, text, styles["wrap"])
     return widest
 
 
-def _style_of(name: str, styles: Mapping[str, Format]) -> Format | None:
+def _style_of(name: str, *, unit: str | None, kind: str | None) -> str:
+    """Return the number format of a cell: by its unit where the row states one, else by the column's name."""
+    if kind is not None:
+        return "share" if kind == "relative" or unit == "share" else "number"
+    if unit is not None:
+        return {"share": "share", "amount": "amount", "count": "count"}.get(unit, "number")
     if name.endswith(("_share", "_rate", "_probability")):
-        return styles["share"]
+        return "share"
     if "_amount" in name:
-        return styles["amount"]
-    return styles["count"] if name.endswith("_count") or name == "n" else styles["number"]
+        return "amount"
+    return "count" if "_count" in name or name == "n" else "number"
 
 
 def _text(name: str, value: Any, words: Mapping[str, Words]) -> str:
     """Return a slug in both languages, other text as it is."""
-    both = dict.fromkeys(word_of(name, str(value), words=spoken) for spoken in words.values())
-    return " ".join(both)
+    return " ".join(dict.fromkeys(word_of(name, str(value), words=spoken) for spoken in words.values()))

@@ -49,9 +49,21 @@ UNREACHABLE = """() => [...document.querySelectorAll('.scroll')]
   .map(e => e.outerHTML.slice(0, 120))"""
 
 
+@pytest.fixture(params=["sample", "demo"], scope="session")
+def reports(request):
+    """Paths by language: the sample made by hand, and the demo's report."""
+    if request.param == "sample":
+        return request.getfixturevalue("sample_reports")
+    rendered = request.getfixturevalue("rendered_reports")
+    return {"zh": rendered.zh, "en": rendered.en}
+
+
 @pytest.fixture(scope="session")
-def browser():
-    """A Chromium of the system; without one the tests are skipped, or fail where CI is set."""
+def browser(reports):
+    """A Chromium of the system; without one the tests are skipped, or fail where CI is set.
+
+    It starts after the reports are made, because kernels do not start while Playwright's event loop runs.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
@@ -65,15 +77,6 @@ def browser():
         running = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield running
         running.close()
-
-
-@pytest.fixture(params=["sample", "demo"], scope="session")
-def reports(request):
-    """Paths by language: the sample made by hand, and the demo's report."""
-    if request.param == "sample":
-        return request.getfixturevalue("sample_reports")
-    rendered = request.getfixturevalue("rendered_reports")
-    return {"zh": rendered.zh, "en": rendered.en}
 
 
 @pytest.fixture(params=LANGUAGES)

@@ -95,7 +95,7 @@ def test_cards_hold_symbol_word_target_sample_and_line(show, shown):
     html, kind, _ = shown[0]
     assert kind == "cards"
     assert html.count('<li class="card">') == 2
-    for part in ("Retention &lt;1&gt;", "82%", "Near target", "≥ 85%", "+1 pp", "1,234", 'class="spark"', "a note"):
+    for part in ("Retention &lt;1&gt;", "82%", "Watch", "≥ 85%", "+1 pp", "1,234", 'class="spark"', "a note"):
         assert part in html
     assert html.count('class="spark"') == 1
     assert html.count('class="card-facts"') == 1

@@ -25,6 +25,13 @@ def test_figure_is_one_element_without_prologue_address_or_style():
     ET.fromstring(svg)
 
 
+@pytest.mark.parametrize(("width", "span"), [(7.2, "1"), (3.6, "0.5"), (9.0, "1")])
+def test_a_narrow_figure_takes_its_share_of_the_column(width, span):
+    figure, ax = new_figure(width=width, height=2)
+    ax.plot([1, 2])
+    assert f'style="--span: {span}">' in render_figure(figure, id_="narrow", label="x")
+
+
 def test_text_stays_text_and_is_escaped():
     svg = render_figure(draw("<script>alert(1)</script> & 客户"), id_="trend", label="x")
     assert "<script" not in svg

@@ -66,7 +66,9 @@ def cells(words: Words, **column) -> list[str]:
         ("growth_rate", -0.05, "-5.0%"),
         ("revenue_change_share", 0.05, "+5.0%"),
         ("index", 131.4, "131"),
-        ("m_score", 3.5, "3.5"),
+        ("m_score", 3.5, "3.50"),
+        ("r_score", 3.0, "3"),
+        ("lower_bound", 1264.95, "1,264.95"),
         ("weight", 0.25, "0.25"),
     ],
 )

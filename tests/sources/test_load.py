@@ -297,6 +297,22 @@ def test_a_broken_cache_entry_is_made_anew(load_files, tmp_path: Path) -> None:
     assert _rules(load_files({"orders": ORDERS + GOOD}).report) == {"used": 1}
 
 
+def test_two_processes_may_load_at_once(load_files, tmp_path: Path, monkeypatch) -> None:
+    build, files = loading._build, {"orders": ORDERS + GOOD}
+
+    def overtaken(*args, **named) -> None:
+        with monkeypatch.context() as other:
+            other.setattr(loading, "_build", build)
+            other.setattr(loading.os, "getpid", lambda: 1)
+            load_files(files)
+        build(*args, **named)
+
+    monkeypatch.setattr(loading, "_build", overtaken)
+    loaded = load_files(files)
+    assert _rules(loaded.report) == {"used": 1}
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [loaded.fingerprint]
+
+
 def test_the_tables_are_sorted_by_key(load_files) -> None:
     rows = "".join(f"{name},c1,2025-06-01,1\n" for name in ("o3", "o1", "O2"))
     assert _rows(load_files({"orders": ORDERS + rows})).order_id.tolist() == ["O2", "o1", "o3"]
