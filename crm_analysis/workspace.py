@@ -100,6 +100,10 @@ class Workspace:
         """Return the same company at another quarter; connection and cache are shared."""
         return replace(self, quarter=quarter)
 
+    def speaking(self, lang: str) -> "Workspace":
+        """Return the same company and quarter in another language."""
+        return replace(self, words=Words(lang, names=self.words.names, currency=self.words.currency))
+
     # -- data ------------------------------------------------------------------------------------------------
 
     @property
@@ -187,6 +191,18 @@ class Workspace:
             keys[name] = _digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
         return keys[name]
 
+    def notebook_key(self, notebook: bytes) -> str:
+        """Return the key of an executed notebook: everything that what it shows depends on."""
+        parts = [
+            hashlib.blake2b(notebook, digest_size=16).hexdigest(),
+            code_fingerprint(suffixes=(".py", ".yml", ".po")),
+            str(self.quarter),
+            self.words.lang,
+            self.settings.model_dump(mode="json"),
+            dict(self.files),
+        ]
+        return _digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+
     def ensure(self, name: str) -> None:
         """Compute a result unless the cache has it."""
         path = self.path(name)
@@ -218,7 +234,7 @@ class Workspace:
                 if result.kind == "rows":
                     value.to_parquet(part)
                 else:
-                    value.round(ROUND_DIGITS).to_parquet(part, index=False)
+                    _rounded(value).to_parquet(part, index=False)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -315,11 +331,11 @@ def declared(name: str) -> Result:
 
 
 @cache
-def code_fingerprint() -> str:
-    """Return a fingerprint of the package's Python sources and presets."""
+def code_fingerprint(*, suffixes: tuple[str, ...] = (".py", ".yml")) -> str:
+    """Return a fingerprint of the package's own files, by default of the Python sources and presets."""
     digest = hashlib.blake2b(digest_size=16)
     with as_file(files("crm_analysis")) as root:
-        for path in sorted([*root.rglob("*.py"), *root.rglob("*.yml")]):
+        for path in sorted(path for suffix in suffixes for path in root.rglob(f"*{suffix}")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -330,6 +346,12 @@ def _names(settings: Settings) -> dict[str, dict[str, str]]:
 
     given = {id_: name.model_dump() for id_, name in settings.names.items()}
     return field_names() | strategy_names(settings.strategy) | given
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose floats are rounded to the digits that are stored."""
+    floats = frame.select_dtypes("float").columns
+    return frame.assign(**{name: frame[name].round(ROUND_DIGITS) for name in floats})
 
 
 def _digest(text: str) -> str:

@@ -13,6 +13,7 @@ import ibis
 import pyarrow as pa
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from crm_analysis.sources.schema import TABLES, Table, Type
 
@@ -21,6 +22,11 @@ DEMO_CUSTOMERS = 800
 DEMO_QUARTER = "2025Q3"
 Rows = Sequence[Mapping[str, Any]]
 MakeTables = Callable[..., dict[str, ibis.Table]]
+
+
+#: A loaded machine is slow, not wrong; where CI is set, every run draws the same examples.
+settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("house")
 
 
 # -- options -----------------------------------------------------------------------------------------------------------

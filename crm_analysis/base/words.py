@@ -21,19 +21,22 @@ style                     argument                                zh            
 """
 
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from gettext import GNUTranslations
 from importlib.resources import files
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from babel import dates, numbers
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 LANGUAGES = ("zh", "en")
 LOCALES = {"zh": "zh_Hans_CN", "en": "en_US"}
@@ -171,7 +174,7 @@ class Words(string.Formatter):
             return self.word(id_) if self.has(id_) else str(value)
         if not format_spec:
             return str(value)
-        styles = {
+        styles: dict[str, Callable[[Any], str]] = {
             "int": self.format_int,
             "number": self.format_number,
             "compact": self.format_compact,
@@ -273,7 +276,7 @@ class Words(string.Formatter):
         return comma.join(items[:-1]) + last + items[-1]
 
 
-def _absent(value: Any) -> bool:
+def _absent(value: Any) -> "TypeIs[None]":
     return value is None or value != value
 
 

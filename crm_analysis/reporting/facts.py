@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from crm_analysis.base.words import Words
 from crm_analysis.evaluation.display import metric_definitions
 from crm_analysis.reporting.html import ReportFacts
 from crm_analysis.workspace import Workspace
@@ -10,7 +9,7 @@ from crm_analysis.workspace import Workspace
 
 def make_facts(ws: Workspace, *, lang: str, is_partial: bool = False) -> ReportFacts:
     """Return the facts of a report in one language."""
-    words = Words(lang, names=ws.words.names, currency=ws.settings.currency)
+    words = ws.speaking(lang).words
     facts = ReportFacts(
         words=words,
         company=getattr(ws.settings.company, lang),

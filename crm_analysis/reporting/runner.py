@@ -1,10 +1,11 @@
 """A whole report: compute the results, let one kernel per language show them, write everything, swap it in."""
 
+import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -88,15 +89,22 @@ def make_report(request: Request, *, report: Report = lambda *_: None) -> Outcom
     for chapter, notebook in notebooks.items():
         check_parameters(notebook, dict.fromkeys(("config", "quarter", "lang")), name=chapter.name)
     with archive.locked(request.reports), _time_limit(settings.report.total_minutes), ExitStack() as stack:
-        kernels = {lang: stack.enter_context(WarmKernel()) for lang in request.languages}
         ws = open_workspace(
             request.config, quarter=request.quarter, lang=request.languages[0], today=request.today,
             refresh=request.refresh,
         )  # fmt: skip
+        stored = {
+            lang: {chapter: _stored(ws.speaking(lang), chapter) for chapter in chapters} for lang in request.languages
+        }
+        kernels = {
+            lang: stack.enter_context(WarmKernel())
+            for lang, paths in stored.items()
+            if request.refresh or not all(path.is_file() for path in paths.values())
+        }
         name = str(ws.quarter) if not request.only else f"{ws.quarter}.partial"
         folder = archive.start_building(request.reports, name)
         try:
-            outcome = _build(request, ws, notebooks, kernels=kernels, folder=folder, report=report)
+            outcome = _build(request, ws, notebooks, stored=stored, kernels=kernels, folder=folder, report=report)
         except BaseException as error:
             kept = archive.keep_failed(request.reports, name)
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -115,7 +123,8 @@ def _build(
     ws: Workspace,
     notebooks: dict[Chapter, nbformat.NotebookNode],
     *,
-    kernels: dict[str, WarmKernel],
+    stored: Mapping[str, Mapping[Chapter, Path]],
+    kernels: Mapping[str, WarmKernel],
     folder: Path,
     report: Report,
 ) -> Outcome:
@@ -131,7 +140,7 @@ def _build(
             asked |= dict.fromkeys(WORKBOOK_RESULTS)
         _compute(ws, list(asked), report=report)
     with _timed(seconds, "notebooks"):
-        executed = _show(request, ws, list(notebooks), kernels=kernels, folder=folder / "notebooks", report=report)
+        executed = _show(request, ws, stored, kernels=kernels, folder=folder / "notebooks", report=report)
     written = []
     with _timed(seconds, "html"):
         for number, lang in enumerate(request.languages):
@@ -166,51 +175,67 @@ def _compute(ws: Workspace, names: Sequence[str], *, report: Report) -> None:
     report("results", len(names), len(names), "")
 
 
+def _stored(ws: Workspace, chapter: Chapter) -> Path:
+    """Return where the executed notebook of a chapter is kept as long as nothing that it shows changes."""
+    return ws.shared.cache / "notebooks" / f"{ws.notebook_key(chapter.path.read_bytes())}.ipynb"
+
+
 def _show(
     request: Request,
     ws: Workspace,
-    chapters: Sequence[Chapter],
+    stored: Mapping[str, Mapping[Chapter, Path]],
     *,
-    kernels: dict[str, WarmKernel],
+    kernels: Mapping[str, WarmKernel],
     folder: Path,
     report: Report,
 ) -> dict[str, list[nbformat.NotebookNode]]:
-    """Run the notebooks, languages side by side; the first failure ends the run."""
-    total, done, lock = len(chapters) * len(kernels), [0], threading.Lock()
-    stop = threading.Event()
+    """Run the notebooks that nothing is stored of, languages side by side; the first failure ends the run."""
+    total = sum(len(paths) for paths in stored.values())
+    done, lock, stop = [0], threading.Lock(), threading.Event()
+    folder.mkdir()
 
     def run_language(lang: str) -> list[nbformat.NotebookNode]:
         executed = []
-        for chapter in chapters:
+        for chapter, path in stored[lang].items():
             if stop.is_set():
                 break
-            parameters = {"config": str(request.config.resolve()), "quarter": str(ws.quarter), "lang": lang}
-            try:
-                executed.append(
-                    run_notebook(
-                        chapter, kernel=kernels[lang], parameters=parameters,
-                        output=folder / f"{chapter.name}.{lang}.ipynb", minutes=ws.settings.report.notebook_minutes,
-                    )  # fmt: skip
-                )
-            except BaseException:
-                stop.set()
-                raise
+            output = folder / f"{chapter.name}.{lang}.ipynb"
+            if request.refresh or not path.is_file():
+                parameters = {"config": str(request.config.resolve()), "quarter": str(ws.quarter), "lang": lang}
+                minutes = ws.settings.report.notebook_minutes
+                try:
+                    run_notebook(chapter, kernel=kernels[lang], parameters=parameters, output=output, minutes=minutes)
+                except BaseException:
+                    stop.set()
+                    raise
+                copy_whole(output, path)
+            else:
+                shutil.copyfile(path, output)
+            executed.append(nbformat.read(output, as_version=4))
             with lock:
                 done[0] += 1
                 report("notebooks", done[0], total, f"{chapter.name} ({lang})")
         return executed
 
     report("notebooks", 0, total, "")
-    with ThreadPoolExecutor(max_workers=len(kernels)) as pool:
-        running = {lang: pool.submit(run_language, lang) for lang in kernels}
+    with ThreadPoolExecutor(max_workers=len(stored)) as pool:
+        running = {lang: pool.submit(run_language, lang) for lang in stored}
         try:
             return {lang: future.result() for lang, future in running.items()}
         except BaseException:
             stop.set()
             for lang, future in running.items():
-                if not future.done():
+                if not future.done() and lang in kernels:
                     kernels[lang].kill()
             raise
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that the target is never seen half written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, part)
+    part.replace(target)
 
 
 def _keep_results(ws: Workspace, folder: Path) -> None:

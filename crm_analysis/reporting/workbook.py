@@ -49,9 +49,7 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     identified
         Write names and contacts in full instead of masked.
     """
-    words = {
-        lang: Words(lang, names=ws.words.names, currency=ws.settings.currency) for lang in LANGUAGES
-    }
+    words = {lang: ws.speaking(lang).words for lang in LANGUAGES}
     sheets = [
         _customer_sheet(ws, "segments", identified=identified),
         _customer_sheet(ws, "warning_list", identified=identified),

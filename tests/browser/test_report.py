@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import shutil
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -79,24 +80,38 @@ def browser(reports):
         running.close()
 
 
-@pytest.fixture(params=LANGUAGES)
+@pytest.fixture(params=LANGUAGES, scope="session")
 def report(request, reports) -> Path:
     return reports[request.param]
 
 
-@pytest.fixture(params=WIDTHS)
-def page(request, browser, report):
+@contextmanager
+def opened(browser, report: Path, *, width: int):
     """The report opened offline; ``page.asked`` and ``page.said`` hold its requests and console messages."""
-    context = browser.new_context(viewport={"width": WIDTHS[request.param], "height": 844}, offline=True)
-    opened = context.new_page()
-    opened.asked, opened.said = [], []
-    opened.on("request", lambda asked: opened.asked.append(asked.url))
-    opened.on("console", lambda said: opened.said.append(f"{said.type}: {said.text}"))
-    opened.on("pageerror", lambda error: opened.said.append(f"error: {error}"))
-    opened.goto(report.as_uri())
-    opened.evaluate("() => document.fonts.ready.then(() => true)")
-    yield opened
+    context = browser.new_context(viewport={"width": width, "height": 844}, offline=True)
+    page = context.new_page()
+    page.asked, page.said = [], []
+    page.on("request", lambda asked: page.asked.append(asked.url))
+    page.on("console", lambda said: page.said.append(f"{said.type}: {said.text}"))
+    page.on("pageerror", lambda error: page.said.append(f"error: {error}"))
+    page.goto(report.as_uri())
+    page.evaluate("() => document.fonts.ready.then(() => true)")
+    yield page
     context.close()
+
+
+@pytest.fixture(params=WIDTHS, scope="session")
+def page(request, browser, report):
+    """A page that is only looked at, on a desktop and on a phone."""
+    with opened(browser, report, width=WIDTHS[request.param]) as page:
+        yield page
+
+
+@pytest.fixture
+def changing_page(browser, report):
+    """A page of its own, for tests that press keys or change the medium."""
+    with opened(browser, report, width=WIDTHS["desktop"]) as page:
+        yield page
 
 
 def fonts_of(html: str) -> dict[int, set[str]]:
@@ -154,16 +169,16 @@ def test_headings_are_in_order(page):
     assert [step for step in pairwise(levels) if step[1] > step[0] + 1] == []
 
 
-def test_the_skip_link_is_the_first_stop(page):
-    page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.className") == "skip"
-    page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+def test_the_skip_link_is_the_first_stop(changing_page):
+    changing_page.keyboard.press("Tab")
+    assert changing_page.evaluate("() => document.activeElement.className") == "skip"
+    changing_page.keyboard.press("Enter")
+    assert changing_page.url.endswith("#main")
 
 
-def test_dark_scheme_keeps_figures_on_a_light_card(page):
-    page.emulate_media(color_scheme="dark")
-    colors = page.evaluate(
+def test_dark_scheme_keeps_figures_on_a_light_card(changing_page):
+    changing_page.emulate_media(color_scheme="dark")
+    colors = changing_page.evaluate(
         """() => [document.documentElement, document.querySelector('.figure')]
             .map(e => getComputedStyle(e).backgroundColor.match(/[0-9]+/g).map(Number))"""
     )
@@ -171,11 +186,13 @@ def test_dark_scheme_keeps_figures_on_a_light_card(page):
     assert min(colors[1]) > 200
 
 
-def test_paper_is_light_and_nothing_is_cut_off(page):
-    page.emulate_media(media="print", color_scheme="dark")
-    page.set_viewport_size({"width": 665, "height": 960})  # A4 within its margins, at 96 dpi
-    ink = page.evaluate("() => getComputedStyle(document.body).color.match(/[0-9]+/g).map(Number)")
+def test_paper_is_light_and_nothing_is_cut_off(changing_page):
+    changing_page.emulate_media(media="print", color_scheme="dark")
+    changing_page.set_viewport_size({"width": 665, "height": 960})  # A4 within its margins, at 96 dpi
+    ink = changing_page.evaluate("() => getComputedStyle(document.body).color.match(/[0-9]+/g).map(Number)")
     assert max(ink) < 64
-    wide = page.evaluate("() => [...document.querySelectorAll('.gt_table, svg.plot')].map(e => [e.clientWidth, e.id])")
+    wide = changing_page.evaluate(
+        "() => [...document.querySelectorAll('.gt_table, svg.plot')].map(e => [e.getBoundingClientRect().width, e.id])"
+    )
     assert [entry for entry in wide if entry[0] > 665] == []
-    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    assert changing_page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
