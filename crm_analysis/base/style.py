@@ -180,7 +180,7 @@ def label_bars(ax: Axes, texts: Sequence[str], *, points: float = 4.0, margin: f
         if lying:
             place = {"xy": (value, middle), "xytext": (sign * points, 0)}
             align = {"ha": "left" if value >= 0 else "right", "va": "center"}
-        look = {
+        look: dict[str, Any] = {
             "fontsize": SMALL_POINTS,
             "color": LIGHT["ink"],
             "family": register_fonts(),

@@ -109,6 +109,8 @@ def _fit_boosting(training: pd.DataFrame, *, seed: int) -> Any:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.frozen import FrozenEstimator
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
 
     last = training["origin"].max()
     is_last = training["origin"] == last
@@ -120,10 +122,17 @@ def _fit_boosting(training: pd.DataFrame, *, seed: int) -> Any:
         learning_rate=0.06, max_iter=120, max_leaf_nodes=15, min_samples_leaf=40, l2_regularization=1.0,
         early_stopping=False, random_state=seed,
     )  # fmt: skip
+    known = model_matrix(taught).notna().any().to_numpy()
     with _threads_for(training):
-        boosting.fit(model_matrix(taught).to_numpy(), taught["is_churned"].to_numpy())
-        calibrated = CalibratedClassifierCV(FrozenEstimator(boosting), method="sigmoid")
+        learner = make_pipeline(FunctionTransformer(_select, kw_args={"columns": known}), boosting)
+        learner.fit(model_matrix(taught).to_numpy(), taught["is_churned"].to_numpy())
+        calibrated = CalibratedClassifierCV(FrozenEstimator(learner), method="sigmoid")
         return calibrated.fit(model_matrix(held).to_numpy(), held["is_churned"].to_numpy())
+
+
+def _select(values: np.ndarray, *, columns: np.ndarray) -> np.ndarray:
+    """Keep some columns: boosting cannot be given one that is empty throughout (a table the company lacks)."""
+    return values[:, columns]
 
 
 def _signed_log(values: np.ndarray) -> np.ndarray:
