@@ -80,9 +80,7 @@ def _portrait_attributes(ws: Workspace) -> Frame:
     if "customers" not in ws.tables:
         return pd.DataFrame(columns=list(attributes.ATTRIBUTE_SCHEMA))
     tiers = ws.rows("segments").select("customer_id", "tier")
-    return attributes.attribute_table(
-        ws.tables["customers"], tiers, settings=ws.settings.portraits, as_of=ws.as_of
-    )
+    return attributes.attribute_table(ws.tables["customers"], tiers, settings=ws.settings.portraits, as_of=ws.as_of)
 
 
 def _portrait_behaviour(ws: Workspace) -> Frame:
@@ -144,7 +142,7 @@ def _planned_contacts(ws: Workspace) -> Frame:
         return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
     tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])
     made = ws.frame("customer_periods", ["customer_id", "quarter", "interaction_out_count"])
-    return strategy.contacts_table(tiers, made, quarter=str(ws.quarter))
+    return strategy.contacts_table(tiers, made, quarter=ws.quarter)
 
 
 def _strategy_table(ws: Workspace, primary_sizes: Frame, tier_contacts: Frame) -> Frame:
@@ -346,9 +344,13 @@ _DECLARED = (
     ),
     # strategy
     Result(
-        "tier_contacts", "frame", _planned_contacts, sections=("segmentation",), reads=("customer_periods",),
+        "tier_contacts",
+        "frame",
+        _planned_contacts,
+        sections=("segmentation",),
+        reads=("customer_periods",),
         schema=strategy.CONTACTS_SCHEMA,
-    ),  # fmt: skip
+    ),
     Result(
         "strategy_table",
         "frame",

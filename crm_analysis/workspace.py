@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache, cached_property
@@ -275,11 +275,13 @@ def open_workspace(
     folder = path.resolve().parent
     shared = Shared(folder=folder, cache=folder / settings.cache, refresh=refresh)
     first_month = settings.fiscal_year_first_month
-    fixed = quarter if isinstance(quarter, Quarter) else None
-    if fixed is None and quarter != "latest":
+    fixed = None
+    if isinstance(quarter, Quarter):
+        fixed = quarter
+    elif quarter != "latest":
         fixed = Quarter.parse(quarter, first_month=first_month)
     words = Words(lang, names=_names(settings), currency=settings.currency)
-    ws = Workspace(settings, fixed or Quarter(1, 1), words, shared)
+    ws = Workspace(settings, fixed or Quarter.containing(date.max, first_month=first_month), words, shared)
     first, newest = order_range(ws, today=today)
     if fixed is None:
         tolerance = settings.data.coverage_tolerance_days
@@ -328,6 +330,22 @@ def declared(name: str) -> Result:
     if name not in RESULTS:
         raise SettingsError(Problem(f"there is no result {name!r}", "result", f"results: {', '.join(RESULTS)}"))
     return RESULTS[name]
+
+
+def with_inputs(names: Iterable[str]) -> list[str]:
+    """Return names of results with all that they are made from, inputs first."""
+    ordered: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name not in ordered:
+            result = declared(name)
+            for other in (*result.inputs, *result.reads):
+                visit(other)
+            ordered[name] = None
+
+    for name in names:
+        visit(name)
+    return list(ordered)
 
 
 @cache

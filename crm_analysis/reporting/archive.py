@@ -109,4 +109,5 @@ def _finish_swap(reports: Path, name: str) -> None:
         new.rename(place)
     elif not place.exists() and old.is_dir():
         old.rename(place)
+    shutil.rmtree(reports / BUILDING, ignore_errors=True)
     (reports / SWAP).unlink(missing_ok=True)

@@ -171,6 +171,9 @@ class WarmKernel:
         asyncio.run(self._execute(CLEAN_SLATE))
         return self._manager
 
+    async def _end(self) -> None:
+        await self._manager.shutdown_kernel(now=True)
+
     def kill(self) -> None:
         """End the kernel at once; a notebook running in it fails."""
         pid = getattr(self._manager.provisioner, "pid", None)
@@ -185,7 +188,7 @@ class WarmKernel:
     ) -> None:
         self._starting.join()
         if self._manager.has_kernel:
-            asyncio.run(self._manager.shutdown_kernel(now=True))
+            asyncio.run(self._end())
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

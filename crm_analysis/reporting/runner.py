@@ -28,8 +28,10 @@ from crm_analysis.reporting.notebooks import (
     results_asked,
     run_notebook,
 )
-from crm_analysis.workspace import Workspace, open_workspace
+from crm_analysis.workspace import Workspace, declared, open_workspace, with_inputs
 
+RING_AGAIN_SECONDS = 5
+FACT_RESULTS = ("load_report", "freshness")
 WORKBOOK_RESULTS = ("segments", "warning_list", "scorecard", "strategy_table")
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
@@ -135,10 +137,11 @@ def _build(
 
     seconds: dict[str, float] = {}
     with _timed(seconds, "results"):
-        asked = dict.fromkeys(name for notebook in notebooks.values() for name in results_asked(notebook))
+        asked = [name for notebook in notebooks.values() for name in results_asked(notebook)]
         if not request.only:
-            asked |= dict.fromkeys(WORKBOOK_RESULTS)
-        _compute(ws, list(asked), report=report)
+            asked += WORKBOOK_RESULTS
+        asked = with_inputs([*asked, *FACT_RESULTS])
+        _compute(ws, asked, report=report)
     with _timed(seconds, "notebooks"):
         executed = _show(request, ws, stored, kernels=kernels, folder=folder / "notebooks", report=report)
     written = []
@@ -154,24 +157,27 @@ def _build(
             report("files", len(request.languages), len(request.languages) + 1, "workbook.xlsx")
             written.append(save_workbook(ws, folder / "workbook.xlsx", identified=request.identified))
     report("files", len(request.languages) + 1, len(request.languages) + 1, "")
-    _keep_results(ws, folder / "results")
+    _keep_results(ws, asked, folder / "results")
     save_manifest(make_manifest(ws, request=request, files=written, seconds=seconds), folder)
     return Outcome(folder, written, str(ws.quarter), seconds)
 
 
 def _compute(ws: Workspace, names: Sequence[str], *, report: Report) -> None:
-    """Compute results in this process; one that fails is left for the cell that asks for it."""
+    """Compute results in this process, inputs first; one that fails is left for the cell that asks for it."""
+    failed: set[str] = set()
     for number, name in enumerate(names):
         report("results", number, len(names), name)
+        if failed & {*declared(name).inputs, *declared(name).reads}:
+            failed.add(name)
+            continue
         try:
             ws.ensure(name)
-        except (MemoryError, KeyboardInterrupt, TimeUpError):
+        except (MemoryError, TimeUpError):
             raise
-        except CRMError as error:
-            if error.exit_code == SettingsError.exit_code:
-                raise
-        except Exception:  # noqa: S112, BLE001 - the cell that asks for it fails with the same error, and is named
-            continue
+        except SettingsError:
+            raise
+        except Exception:  # the cell that asks for it fails with the same error, and is named
+            failed.add(name)
     report("results", len(names), len(names), "")
 
 
@@ -238,12 +244,11 @@ def copy_whole(source: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _keep_results(ws: Workspace, folder: Path) -> None:
-    """Copy the results of the report's own quarter that were used."""
-    folder.mkdir(parents=True)
-    for entry in ws.shared.log:
-        if entry["quarter"] == str(ws.quarter):
-            shutil.copyfile(entry["path"], folder / f"{entry['result']}{entry['path'].suffix}")
+def _keep_results(ws: Workspace, names: Sequence[str], folder: Path) -> None:
+    """Copy the results that the report used; nothing writes there afterwards."""
+    folder.mkdir()
+    for path in (ws.path(name) for name in names):
+        shutil.copyfile(path, folder / f"{path.parent.name}{path.suffix}")
 
 
 class TimeUpError(AnalysisError):
@@ -264,7 +269,8 @@ def _time_limit(minutes: float) -> Iterator[None]:
         raise TimeUpError(Problem(f"it took longer than {minutes:g} minutes", "report", fix))
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    # it rings again and again: an error raised inside a destructor or a callback is swallowed there
+    signal.setitimer(signal.ITIMER_REAL, minutes * 60, RING_AGAIN_SECONDS)
     try:
         yield
     finally:

@@ -103,5 +103,5 @@ def test_failure_names_notebook_cell_and_error_and_saves_what_ran(tmp_path: Path
 
 def test_time_limit_ends_a_notebook(tmp_path: Path) -> None:
     chapter = _saved(tmp_path, "1_slow", [PARAMETERS_CELL, "import time\ntime.sleep(600)"])
-    with WarmKernel(warm_up="pass") as own, pytest.raises(NotebookError, match="took longer than 0.05 minutes"):
+    with WarmKernel(warm_up="pass") as own, pytest.raises(NotebookError, match=r"took longer than 0\.05 minutes"):
         run_notebook(chapter, kernel=own, parameters={}, output=tmp_path / "out.ipynb", minutes=0.05)
