@@ -159,6 +159,7 @@ def _kpi_history(ws: Workspace) -> Frame:
         door=lambda quarter: ws.at(quarter).tables,
         quarter=ws.quarter,
         settings=ws.settings.evaluation,
+        tolerance_days=ws.settings.data.coverage_tolerance_days,
     )
 
 

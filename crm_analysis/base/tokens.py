@@ -58,6 +58,7 @@ STATUS: Mapping[str, Mark] = MappingProxyType({
     "unknown": Mark("?", "neutral"),
     "no_target": Mark("–", "neutral"),
     "too_small": Mark("<", "neutral"),
+    "no_history": Mark("…", "neutral"),
     "fresh": Mark("✓", "good"),
     "stale": Mark("!", "watch"),
 })  # fmt: skip

@@ -1,6 +1,7 @@
 """Values of different units as text: the scorecard for reading, and the definitions behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -16,16 +17,30 @@ def value_message(value: float | None, *, unit: str) -> Message:
     return message(f"value.{unit}", value=float(value) if digits is None else round(float(value), digits))
 
 
-def change_message(change: float | None, *, unit: str, kind: str) -> Message:
-    """Return a change as a clause: percentage points for shares, points for points, percent for the rest."""
+def change_message(change: float | None, *, unit: str, kind: str, absent: str = "") -> Message:
+    """Return a change as a clause: percentage points for shares, points for points, percent for the rest.
+
+    Parameters
+    ----------
+    absent
+        Why there is none (``no_history``, ``too_small``, ``no_base``; see the scorecard); it is told instead.
+    """
     if change is None or change != change:
-        return message("value.absent")
+        return message(f"absent.{absent}" if absent else "value.absent")
     if kind == "relative":
         return message("change.relative", change=float(change))
     if unit == "share":
         return message("change.share", change=float(change))
-    sign = "up" if change > 0 else "down" if change < 0 else "same"
-    return message(f"change.points_{sign}", change=round(abs(float(change)), 1))
+    points = round(float(change), 1)
+    sign = "up" if points > 0 else "down" if points < 0 else "same"
+    return message(f"change.points_{sign}", change=abs(points))
+
+
+def interval_message(row: Mapping[str, Any]) -> Message:
+    """Return the 95 % interval of a row of the scorecard as a clause; a dash where there is none."""
+    if row["low"] != row["low"] or row["high"] != row["high"]:  # NaN is unequal to itself
+        return message("value.absent")
+    return message("value.interval", low=float(row["low"]), high=float(row["high"]))
 
 
 def target_message(target: float | None, *, kpi: str) -> Message:
@@ -39,24 +54,29 @@ def target_message(target: float | None, *, kpi: str) -> Message:
 def format_scorecard(scorecard: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the scorecard for reading.
 
-    ``scorecard`` -> ``kpi, value, target, attainment_share, change, year_ago_change, n, status``; values, targets and
-    changes are text in the KPI's own unit, the rest as it was
+    ``scorecard`` -> ``kpi, value, interval, target, attainment_share, change, year_ago_change, n, status``; values,
+    their 95 % intervals, targets and changes are text in the KPI's own unit, the rest as it was
     """
 
-    def change(column: str) -> list[str]:
-        cells = zip(scorecard[column], scorecard["unit"], scorecard["change_kind"], strict=True)
-        return [words.say(change_message(c, unit=u, kind=k)) for c, u, k in cells]
+    def change(column: str, absent: str) -> list[str]:
+        cells = zip(scorecard[column], scorecard["unit"], scorecard["change_kind"], scorecard[absent], strict=True)
+        return [words.say(change_message(c, unit=u, kind=k, absent=a)) for c, u, k, a in cells]
 
-    values = zip(scorecard["value"], scorecard["unit"], strict=True)
+    def value(row: Mapping[str, Any]) -> str:
+        is_short = row["status"] == "no_history"
+        return words.say(message("absent.no_history") if is_short else value_message(row["value"], unit=row["unit"]))
+
+    rows: list[dict[str, Any]] = scorecard.astype({"status": "str"}).to_dict("records")  # type: ignore[assignment]
     targets = zip(scorecard["target"], scorecard["kpi"], strict=True)
     return pd.DataFrame(
         {
             "kpi": scorecard["kpi"],
-            "value": pd.Series([words.say(value_message(v, unit=u)) for v, u in values], dtype="str"),
+            "value": pd.Series([value(row) for row in rows], dtype="str"),
+            "interval": pd.Series([words.say(interval_message(row)) for row in rows], dtype="str"),
             "target": pd.Series([words.say(target_message(t, kpi=k)) for t, k in targets], dtype="str"),
             "attainment_share": scorecard["attainment_share"],
-            "change": pd.Series(change("change"), dtype="str"),
-            "year_ago_change": pd.Series(change("year_ago_change"), dtype="str"),
+            "change": pd.Series(change("change", "change_absent"), dtype="str"),
+            "year_ago_change": pd.Series(change("year_ago_change", "year_ago_absent"), dtype="str"),
             "n": scorecard["n"],
             "status": scorecard["status"],
         }
@@ -64,13 +84,13 @@ def format_scorecard(scorecard: pd.DataFrame, *, words: Words) -> pd.DataFrame:
 
 
 def metric_definitions(kpis: Sequence[str], *, words: Words) -> list[tuple[str, str]]:
-    """Return ``(name, definition)`` per KPI for the glossary: formula, window, smallest sample."""
+    """Return ``(name, definition)`` per KPI for the glossary: formula, window, smallest sample where one is needed."""
     return [
         (
             words.word(METRICS[id_].name),
             words.say(
                 message(
-                    "metric.definition",
+                    "metric.definition" if METRICS[id_].minimum_n > 1 else "metric.definition_total",
                     formula=message(METRICS[id_].formula),
                     window=message(METRICS[id_].window),
                     n=METRICS[id_].minimum_n,

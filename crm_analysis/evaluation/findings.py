@@ -1,5 +1,8 @@
 """Sentences about the scorecard, with the numbers they rest on."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from crm_analysis.base.metrics import METRICS
@@ -29,10 +32,23 @@ def finding_movement(scorecard: pd.DataFrame) -> Message:
     return message(
         "finding.movement",
         revenue=value_message(revenue["value"], unit="amount"),
-        revenue_change=change_message(revenue["change"], unit="amount", kind="relative"),
-        revenue_year=change_message(revenue["year_ago_change"], unit="amount", kind="relative"),
+        revenue_change=_change(revenue, "change"),
+        revenue_year=_change(revenue, "year_ago_change"),
         buyers=value_message(buyers["value"], unit="count"),
-        buyers_year=change_message(buyers["year_ago_change"], unit="count", kind="relative"),
+        buyers_year=_change(buyers, "year_ago_change"),
+    )
+
+
+def note_history(scorecard: pd.DataFrame) -> Message:
+    """Return how many KPIs cannot be told, or not compared with last year, because data begin too late."""
+    short = scorecard.loc[scorecard["status"] == "no_history"]
+    uncompared = scorecard.loc[scorecard["year_ago_absent"] == "no_history"]
+    if uncompared.empty:
+        return message("note.history_enough")
+    if short.empty:
+        return message("note.history_no_year", count=len(uncompared))
+    return message(
+        "note.history_short", count=len(short), kpi=message(METRICS[short["kpi"].iloc[0]].name), years=len(uncompared)
     )
 
 
@@ -65,6 +81,12 @@ def alt_trend(history: pd.DataFrame) -> Message:
         return message("alt.trend_empty")
     quarters = sorted(shown["quarter"].unique())
     return message("alt.trend", first=quarters[0], last=quarters[-1], quarter_count=len(quarters))
+
+
+def _change(row: Mapping[Any, Any], column: str) -> Message:
+    """Return a relative change of a row of the scorecard, or why there is none."""
+    absent = row["change_absent" if column == "change" else "year_ago_absent"]
+    return change_message(row[column], unit=row["unit"], kind="relative", absent=absent)
 
 
 def _kpi_clause(row: pd.Series) -> Message:

@@ -1,6 +1,7 @@
 """KPIs of the last quarters, each recomputed from today's data behind the door of its own quarter (DESIGN, rule 6)."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 
 import ibis
 import numpy as np
@@ -13,18 +14,20 @@ from crm_analysis.base.settings import EvaluationSettings
 from crm_analysis.evaluation.kpis import KPI_FUNCTIONS, KpiInputs, available_kpis
 
 KPI_HISTORY_SCHEMA: ResultSchema = dict.fromkeys(
-    ["kpi", "quarter", "unit", "value", "n", "numerator", "denominator", "low", "high"], OPEN
+    ["kpi", "quarter", "unit", "value", "n", "numerator", "denominator", "low", "high", "is_history_short"], OPEN
 )
 #: A year back must always be there for the comparison with the same quarter of last year.
 _AT_LEAST = 5
 Door = Callable[[Quarter], Mapping[str, ibis.Table]]
 
 
-def kpi_history(periods: ibis.Table, *, door: Door, quarter: Quarter, settings: EvaluationSettings) -> pd.DataFrame:
+def kpi_history(
+    periods: ibis.Table, *, door: Door, quarter: Quarter, settings: EvaluationSettings, tolerance_days: int = 7
+) -> pd.DataFrame:
     """Return every KPI that the tables allow for the last quarters.
 
     ``customer_periods`` and the tables at each quarter's end -> ``kpi, quarter, unit, value, n, numerator, denominator,
-    low, high``, sorted by the registry's order and time
+    low, high, is_history_short``, sorted by the registry's order and time
 
     Parameters
     ----------
@@ -34,27 +37,42 @@ def kpi_history(periods: ibis.Table, *, door: Door, quarter: Quarter, settings: 
         Gives the canonical tables as they were known at the end of a quarter, from the backend of ``periods``.
     quarter
         Quarter of the report; ``settings.trend_quarters`` quarters end with it, at least five.
+    tolerance_days
+        Days without an order with which a quarter may begin and still count as covered by the data.
 
     Returns
     -------
     pandas.DataFrame
         ``value`` in the metric's unit (shares 0-1, points 0-100, amounts in currency); null where the denominator is 0
-        or too few quarters lie before. ``low`` and ``high`` are the 95 % Wilson interval of proportions, else null.
+        or too few quarters lie before, which ``is_history_short`` tells apart. ``low`` and ``high`` are the 95 % Wilson
+        interval of proportions, else null.
 
     Notes
     -----
-    Quarters before the first purchase are left out. REQUIREMENTS E10; intervals after Wilson (1927).
+    Quarters before the first purchase are left out, and so is a first quarter that the data reach only in part: its
+    sums are those of a piece, no base for a comparison. REQUIREMENTS E10; intervals after Wilson (1927).
     """
-    first = periods.filter(periods.order_count > 0).quarter_start.min().to_pandas()
-    if pd.isna(first):
+    if pd.isna(periods.filter(periods.order_count > 0).quarter_start.min().to_pandas()):
         return empty_history()
-    beginning = Quarter.containing(pd.Timestamp(first).date(), first_month=quarter.first_month)
-    wanted = [q for q in quarter.back(max(settings.trend_quarters, _AT_LEAST)) if q >= beginning]
+    first = pd.Timestamp(door(quarter)["orders"].ordered_on.min().to_pandas()).date()
+    beginning = first_whole_quarter(first, tolerance_days=tolerance_days, first_month=quarter.first_month)
+    wanted = [q for q in quarter.back(max(settings.trend_quarters, _AT_LEAST)) if q >= min(beginning, quarter)]
     frames = []
     for each in wanted:
         inputs = KpiInputs(tables=door(each), periods=periods, quarter=each, settings=settings)
-        frames.append(quarter_parts(inputs).assign(quarter=str(each), behind=_quarters_between(beginning, each)))
+        behind = max(_quarters_between(beginning, each), 0)
+        frames.append(quarter_parts(inputs).assign(quarter=str(each), behind=behind))
     return finish_history(pd.concat(frames, ignore_index=True)) if frames else empty_history()
+
+
+def first_whole_quarter(first: date, *, tolerance_days: int, first_month: int = 1) -> Quarter:
+    """Return the first quarter that data from ``first`` on cover, some days of silence at its beginning allowed.
+
+    >>> [str(first_whole_quarter(date(2022, 10, day), tolerance_days=7)) for day in (8, 9)]
+    ['2022Q4', '2023Q1']
+    """
+    quarter = Quarter.containing(first, first_month=first_month)
+    return quarter if (first - quarter.start).days <= tolerance_days else quarter.shift(1)
 
 
 def quarter_parts(inputs: KpiInputs) -> pd.DataFrame:
@@ -83,6 +101,7 @@ def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
         unit=metrics.map(lambda m: m.unit).astype("str"),
         value=[round(v, int(d)) for v, d in zip(value, digits, strict=True)],
         n=parts["n"].where(has_history, 0).astype("int64"),
+        is_history_short=~has_history,
         numerator=parts["numerator"].round(4),
         denominator=below.round(4),
         position=parts["kpi"].map(list(METRICS).index),
@@ -95,7 +114,7 @@ def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
 def empty_history() -> pd.DataFrame:
     """Return a history without rows."""
     text, number = ["kpi", "quarter", "unit"], ["value", "numerator", "denominator", "low", "high"]
-    kinds = dict.fromkeys(text, "str") | dict.fromkeys(number, "float64") | {"n": "int64"}
+    kinds = dict.fromkeys(text, "str") | dict.fromkeys(number, "float64") | {"n": "int64", "is_history_short": "bool"}
     return pd.DataFrame({name: pd.Series(dtype=kinds[name]) for name in KPI_HISTORY_SCHEMA})
 
 

@@ -185,9 +185,12 @@ def satisfaction_rate(inputs: KpiInputs) -> ibis.Table:
 
 @kpi("csat_points")
 def csat_points(inputs: KpiInputs) -> ibis.Table:
-    """Mean score / end of the scale, in points of 100 (E2), over the service questions."""
+    """Mean score / end of the scale, in points of 100 (E2), over the service questions; n is questionnaires.
+
+    The answers of one questionnaire come from one customer: they are no independent sample.
+    """
     rows = _answers(inputs, inputs.settings.csat_questions)
-    return _parts(rows, (rows.score / rows.scale_max).sum(), rows.count(), rows.count())
+    return _parts(rows, (rows.score / rows.scale_max).sum(), rows.count(), rows.survey_id.nunique())
 
 
 @kpi("nps")

@@ -1,7 +1,8 @@
 """The scorecard: every KPI against its target, last quarter and the same quarter of last year (REQUIREMENTS E10)."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from crm_analysis.base.settings import Target
 
 SCORECARD_SCHEMA: ResultSchema = dict.fromkeys(
     ["kpi", "unit", "quarter", "value", "low", "high", "target", "attainment_share", "previous_value", "change",
-     "change_kind", "year_ago_value", "year_ago_change", "n", "status"],
+     "change_kind", "year_ago_value", "year_ago_change", "change_absent", "year_ago_absent", "n", "status"],
     OPEN,
 )  # fmt: skip
-STATUSES = ("bad", "watch", "good", "no_target", "too_small")
+STATUSES = ("bad", "watch", "good", "no_target", "too_small", "no_history")
+#: Why a change cannot be told; empty where it can.
+ABSENT_REASONS = ("", "no_history", "too_small", "no_value", "no_base")
 _DIGITS = 9
 
 
@@ -40,9 +43,11 @@ def scorecard_table(
     pandas.DataFrame
         ``attainment_share``: value / target where more is better, 2 - value / target where less is (not below 0); null
         for targets that are not positive. ``change`` and ``year_ago_change`` as ``change_kind`` says: ``points`` is the
-        difference (of shares 0-1, or of points), ``relative`` the difference / absolute base.
+        difference (of shares 0-1, or of points), ``relative`` the difference / base; ``change_absent`` and
+        ``year_ago_absent`` hold one of ``ABSENT_REASONS``.
         ``status``: ``good`` reaches the target, ``watch`` misses it by no more than the tolerance, ``bad`` by more;
-        ``no_target``; ``too_small`` when n is below the metric's ``minimum_n``: then no value is shown.
+        ``no_target``; ``too_small`` when n is below the metric's ``minimum_n``: then no value is shown;
+        ``no_history`` when too few quarters of data lie before.
 
     Raises
     ------
@@ -53,9 +58,10 @@ def scorecard_table(
     now, before, year_ago = (str(quarter.shift(-k)) for k in (0, 1, 4))
     shown = history.assign(value=history["value"].where(_is_large_enough(history)))
     values = shown.set_index(["kpi", "quarter"])["value"].to_dict()
+    states = dict(zip(values, (_state(row) for row in shown.to_dict("records")), strict=True))
     rows = []
     for row in shown.loc[shown["quarter"] == now].to_dict("records"):
-        metric = METRICS[row["kpi"]]
+        metric, state = METRICS[row["kpi"]], _state(row)
         value, target = row["value"], by_kpi.get(metric.id, np.nan)
         previous, past = (values.get((metric.id, q), np.nan) for q in (before, year_ago))
         rows.append(
@@ -73,12 +79,18 @@ def scorecard_table(
                 "change_kind": metric.change_kind,
                 "year_ago_value": past,
                 "year_ago_change": change_score(value, past, metric=metric),
+                "change_absent": _absence(state, states.get((metric.id, before)), base=previous, metric=metric),
+                "year_ago_absent": _absence(state, states.get((metric.id, year_ago)), base=past, metric=metric),
                 "n": row["n"],
-                "status": status_of(value, target, metric=metric, n=row["n"], tolerance=tolerance),
+                "status": "no_history"
+                if state == "no_history"
+                else status_of(value, target, metric=metric, n=row["n"], tolerance=tolerance),
             }
         )
     table = pd.DataFrame(rows, columns=list(SCORECARD_SCHEMA))
-    text = dict.fromkeys(("kpi", "unit", "quarter", "change_kind", "status"), "str")
+    text = dict.fromkeys(
+        ("kpi", "unit", "quarter", "change_kind", "change_absent", "year_ago_absent", "status"), "str"
+    )
     numbers = dict.fromkeys([c for c in SCORECARD_SCHEMA if c not in text and c != "n"], "float64")
     return table.astype(text | numbers | {"n": "int64"})
 
@@ -124,12 +136,12 @@ def attainment_score(value: float, target: float, *, metric: Metric) -> float:
 
 
 def change_score(value: float, base: float, *, metric: Metric) -> float:
-    """Return the change on a base: a difference for shares and points, else relative to the base's size."""
+    """Return the change on a base: a difference for shares and points, else relative to a positive base."""
     if np.isnan(value) or np.isnan(base):
         return float("nan")
     if metric.change_kind == "points":
         return round(value - base, 6)
-    return float("nan") if base == 0 else round((value - base) / abs(base), 6)
+    return float("nan") if base <= 0 else round((value - base) / base, 6)
 
 
 def status_of(value: float, target: float, *, metric: Metric, n: int, tolerance: float) -> str:
@@ -142,6 +154,22 @@ def status_of(value: float, target: float, *, metric: Metric, n: int, tolerance:
     if short <= 0:
         return "good"
     return "watch" if short <= round(abs(target) * tolerance, _DIGITS) else "bad"
+
+
+def _state(row: Mapping[Any, Any]) -> str:
+    """Return why a row of the history has no value, or nothing."""
+    if row["is_history_short"]:
+        return "no_history"
+    if row["n"] < METRICS[row["kpi"]].minimum_n:
+        return "too_small"
+    return "no_value" if np.isnan(row["value"]) else ""
+
+
+def _absence(now: str, before: str | None, *, base: float, metric: Metric) -> str:
+    """Return why there is no change: no value now, none before (a quarter without data has no state), or no base."""
+    if now or before is None or before:
+        return now or ("no_history" if before is None else before)
+    return "no_base" if metric.change_kind == "relative" and base <= 0 else ""
 
 
 def _is_large_enough(history: pd.DataFrame) -> pd.Series:

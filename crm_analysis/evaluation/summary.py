@@ -44,7 +44,7 @@ def summary_document(
     sizes
         ``segment, customer_count, customer_share, spend_share`` of the primary scheme.
     strategy
-        ``tier, is_covered, customer_count, planned_contact_count, contact_count``.
+        ``tier, is_covered, due_contact_count, contact_count`` of the quarter.
     bands
         ``churn_band, customer_count, expected_loss_amount, list_count``; empty when churn could not be scored.
     completeness, completeness_target
@@ -174,9 +174,9 @@ def _warning_decision(bands: pd.DataFrame) -> list[Decision]:
 
 
 def _strategy_decision(strategy: pd.DataFrame) -> list[Decision]:
-    """Return the question of workload when last quarter's contacts fell short of the plan."""
+    """Return the question of workload when the quarter's contacts fell short of what the strategy asks for."""
     covered = strategy.loc[strategy["is_covered"].astype(bool) & strategy["contact_count"].notna()]
-    planned, made = float(covered["planned_contact_count"].sum()), float(covered["contact_count"].sum())
+    planned, made = float(covered["due_contact_count"].sum()), float(covered["contact_count"].sum())
     if planned <= made:
         return []
     evidence = message("summary.contacts_evidence", planned_count=planned, made_count=made, rate=made / planned)

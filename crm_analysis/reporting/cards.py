@@ -32,8 +32,10 @@ def kpi_cards(
 def _card(row: Mapping[Any, Any], *, kpi: str, history: pd.DataFrame, words: Words) -> Card:
     values = history.loc[history["kpi"] == kpi].sort_values("quarter")["value"]
     changes = {
-        name: change_message(row[column], unit=row["unit"], kind=row["change_kind"])
-        for name, column in (("last_quarter", "change"), ("last_year", "year_ago_change"))
+        name: change_message(row[column], unit=row["unit"], kind=row["change_kind"], absent=row[absent])
+        for name, column, absent in (
+            ("last_quarter", "change", "change_absent"), ("last_year", "year_ago_change", "year_ago_absent")
+        )
     }
     has_target = row["target"] == row["target"]
     return Card(

@@ -3,27 +3,41 @@
 import pandas as pd
 
 from crm_analysis.base.words import Message, message
+from crm_analysis.strategy.table import NO_TIER
 
 
 def finding_strategy(strategy: pd.DataFrame) -> Message:
-    """Return how many contacts the plan asks for against those made last quarter, and the tier furthest behind."""
+    """Return how many contacts the strategy asked for in the quarter against those made, and the tier furthest behind."""
     covered = strategy.loc[strategy["is_covered"] & (strategy["planned_contact_count"] > 0)]
     planned = float(covered["planned_contact_count"].sum())
     if covered.empty:
         return message("finding.strategy_none", tier_count=len(strategy))
     if covered["contact_count"].isna().all():
         return message("finding.strategy_planned", planned_count=planned, n=int(covered["customer_count"].sum()))
-    missing = (covered["planned_contact_count"] - covered["contact_count"]).rename("missing")
+    due, made = float(covered["due_contact_count"].sum()), float(covered["contact_count"].sum())
+    if due == 0:
+        return message("finding.strategy_planned", planned_count=planned, n=int(covered["customer_count"].sum()))
+    missing = (covered["due_contact_count"] - covered["contact_count"]).rename("missing")
     behind = covered.assign(missing=missing).sort_values(["missing", "tier"], ascending=[False, True]).iloc[0]
+    told = {"due_count": due, "made_count": made, "rate": made / due, "n": int(covered["start_customer_count"].sum())}
+    if behind["missing"] <= 0:
+        return message("finding.strategy_kept", **told)
     return message(
         "finding.strategy",
-        planned_count=planned,
-        made_count=float(covered["contact_count"].sum()),
-        rate=float(covered["contact_count"].sum() / planned),
-        n=int(covered["customer_count"].sum()),
+        **told,
         tier=behind["tier"],
-        tier_planned=float(behind["planned_contact_count"]),
+        tier_due=float(behind["due_contact_count"]),
         tier_made=float(behind["contact_count"]),
+    )
+
+
+def note_contacts(contacts: pd.DataFrame) -> Message:
+    """Return the definition of both counts, with the contacts of customers who had no tier at the quarter's start."""
+    outside = contacts.loc[contacts["tier"] == NO_TIER]
+    return message(
+        "note.strategy_contacts",
+        count=int(outside["contact_count"].sum()),
+        n=int(outside["contacted_customer_count"].sum()),
     )
 
 
@@ -60,11 +74,10 @@ def alt_contacts(strategy: pd.DataFrame) -> Message:
     covered = strategy.loc[strategy["is_covered"].astype(bool)]
     if covered.empty:
         return message("alt.contacts_empty")
-    most = covered.sort_values(["planned_contact_count", "tier"], ascending=[False, True]).iloc[0]
-    return message(
-        "alt.contacts",
-        tier_count=len(covered),
-        tier=most["tier"],
-        planned_count=float(most["planned_contact_count"]),
-        made_count=float(most["contact_count"]),
-    )
+    is_known = covered["contact_count"].notna().any()
+    column = "due_contact_count" if is_known else "planned_contact_count"
+    most = covered.sort_values([column, "tier"], ascending=[False, True]).iloc[0]
+    told = {"tier_count": len(covered), "tier": most["tier"], "planned_count": float(most[column])}
+    if not is_known:
+        return message("alt.contacts_planned", **told)
+    return message("alt.contacts", **told, made_count=float(most["contact_count"]))

@@ -18,10 +18,13 @@ from crm_analysis.strategy.names import DIMENSIONS
 
 STRATEGY_SCHEMA: ResultSchema = dict.fromkeys(
     ["tier", "customer_count", "spend_share", "is_covered", "contacts_per_quarter", "planned_contact_count",
-     "contact_count", "contacted_customer_count", "contacted_share", "plan_kept_rate"],
+     "start_customer_count", "due_contact_count", "contact_count", "contacted_customer_count", "contacted_share",
+     "plan_kept_rate"],
     OPEN,
 )  # fmt: skip
-CONTACTS_SCHEMA: ResultSchema = dict.fromkeys(["tier", "contact_count", "contacted_customer_count"], OPEN)
+CONTACTS_SCHEMA: ResultSchema = dict.fromkeys(
+    ["tier", "start_customer_count", "contact_count", "contacted_customer_count"], OPEN
+)
 LOAD_SCHEMA: ResultSchema = dict.fromkeys(["owner_key", "tier_count", "customer_count", "planned_contact_count"], OPEN)
 NO_TIER = "no_tier"
 
@@ -40,7 +43,9 @@ def contacts_table(segments: pd.DataFrame, periods: pd.DataFrame, *, quarter: Qu
 
     Notes
     -----
-    Contacts with customers that have no tier are in the row ``no_tier``, so that parts sum to the whole.
+    ``start_customer_count`` are the customers of ``segments`` in the tier, contacted or not: what rates are taken of.
+    Contacts with customers that have no tier are in the row ``no_tier`` (of 0 customers), so that parts sum to the
+    whole.
     """
     made = periods.loc[
         (periods["quarter"] == str(quarter)) & (periods["interaction_out_count"] > 0),
@@ -51,6 +56,8 @@ def contacts_table(segments: pd.DataFrame, periods: pd.DataFrame, *, quarter: Qu
     table = joined.groupby("tier").agg(
         contact_count=("interaction_out_count", "sum"), contacted_customer_count=("customer_id", "nunique")
     )
+    sizes = segments.groupby("tier").size().rename("start_customer_count")
+    table = table.join(sizes, how="outer").rename_axis("tier").fillna(0)
     return table.astype("int64").reset_index()[list(CONTACTS_SCHEMA)]
 
 
@@ -67,14 +74,15 @@ def strategy_table(
     rows
         Rows of settings; one per tier.
     contacts
-        Of :func:`contacts_table`; without it the made contacts are null.
+        Of :func:`contacts_table`, by the tier at the quarter's start; without it the made contacts are null.
 
     Returns
     -------
     pandas.DataFrame
-        ``planned_contact_count`` is customers x contacts per quarter, null for tiers without a row (``is_covered``
-        false). ``contacted_share`` is the share of the tier's customers with a contact; ``plan_kept_rate`` is made
-        / planned contacts.
+        ``planned_contact_count`` is customers of today x contacts per quarter, null for tiers without a row
+        (``is_covered`` false): the work of the next quarter. What was done is held against the tier at the quarter's
+        start (DESIGN, "tier of when"): ``due_contact_count`` is ``start_customer_count`` x contacts per quarter,
+        ``plan_kept_rate`` made / due contacts, ``contacted_share`` the share of those customers with a contact.
 
     Raises
     ------
@@ -88,12 +96,13 @@ def strategy_table(
     table["planned_contact_count"] = (table["customer_count"] * table["contacts_per_quarter"]).round(1)
     made = contacts if contacts is not None else pd.DataFrame(columns=list(CONTACTS_SCHEMA))
     table = table.merge(made.astype({"tier": "str"}), on="tier", how="left", validate="one_to_one")
-    for name in ("contact_count", "contacted_customer_count"):
+    for name in ("start_customer_count", "contact_count", "contacted_customer_count"):
         numbers = table[name].astype("float64")
         table[name] = numbers if contacts is None else numbers.fillna(0)
-    table["contacted_share"] = (table["contacted_customer_count"] / table["customer_count"]).round(6)
-    plan = table["planned_contact_count"]
-    table["plan_kept_rate"] = (table["contact_count"] / plan.where(plan > 0)).round(6)
+    base, due = table["start_customer_count"], table["start_customer_count"] * table["contacts_per_quarter"]
+    table["due_contact_count"] = due.round(1)
+    table["contacted_share"] = (table["contacted_customer_count"] / base.where(base > 0)).round(6)
+    table["plan_kept_rate"] = (table["contact_count"] / due.where(due > 0)).round(6)
     ordered = table.sort_values(["is_covered", "position", "tier"], ascending=[False, True, True])
     return ordered[list(STRATEGY_SCHEMA)].reset_index(drop=True)
 
@@ -133,8 +142,8 @@ def format_strategy(strategy: pd.DataFrame, *, words: Words) -> pd.DataFrame:
 
 def format_plan(strategy: pd.DataFrame) -> pd.DataFrame:
     """Return the covered tiers' contacts for reading, without the columns that repeat the text."""
-    shown = ["tier", "customer_count", "contacts_per_quarter", "planned_contact_count", "contact_count",
-             "plan_kept_rate", "contacted_share"]  # fmt: skip
+    shown = ["tier", "contacts_per_quarter", "start_customer_count", "due_contact_count", "contact_count",
+             "plan_kept_rate", "contacted_share", "customer_count", "planned_contact_count"]  # fmt: skip
     return strategy.loc[strategy["is_covered"].astype(bool), shown].reset_index(drop=True)
 
 
