@@ -118,7 +118,8 @@ def _churn_training(ws: Workspace) -> Frame:
 
 def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
     known = ws.frame("features", _CHURN_COLUMNS)
-    return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of)
+    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of, begun=first)
 
 
 def _churn_scores(ws: Workspace, churn_training: Frame, champion: Document, churn_status: Document) -> Frame:

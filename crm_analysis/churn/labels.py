@@ -124,7 +124,7 @@ def check_churn_data(training: pd.DataFrame, *, settings: ChurnSettings) -> dict
 
 
 def churn_definition(
-    training: pd.DataFrame, features: pd.DataFrame, *, settings: ChurnSettings, as_of: date
+    training: pd.DataFrame, features: pd.DataFrame, *, settings: ChurnSettings, as_of: date, begun: date | None = None
 ) -> dict[str, Any]:
     """Return the definition of churn as applied, with its base rates (document).
 
@@ -132,13 +132,17 @@ def churn_definition(
     ----------
     features
         As of the report: how many can be scored now, and how long their purchase gaps are.
+    begun
+        Day of the first order in the data. An origin with less than ``active_within_days`` before it sees only some of
+        the active customers, so that its churn rate is not comparable (``is_history_short``).
 
     Returns
     -------
     dict
         ``gap_days, horizon_days, active_within_days, rule_silence_days, as_of, n_now``, ``gap_q90_days`` (90 %
-        quantile of the customers' mean purchase gaps, weighted by their number of gaps: a proposal to hold the
-        horizon against), ``origins``: a list of ``origin, n, base_rate, gap_customer_count``, and ``message``.
+        quantile of the mean purchase gaps of the ``rhythm_count`` active customers who bought on more than one day,
+        each counting once: what to hold the horizon against), ``origins``: a list of ``origin, n, base_rate,
+        gap_customer_count, is_history_short``, and ``message``.
     """
     origins = [
         {
@@ -146,10 +150,12 @@ def churn_definition(
             "n": len(rows),
             "base_rate": round(float(rows["is_churned"].mean()), 6),
             "gap_customer_count": int((rows["gap_order_count"] > 0).sum()),
+            "is_history_short": _is_short(date.fromisoformat(str(origin)), begun=begun, settings=settings),
         }
         for origin, rows in training.groupby("origin")
     ]
     eligible = select_eligible(features, settings=settings)
+    gaps = eligible["gap_mean_days"].dropna().astype(float)
     return {
         "as_of": as_of.isoformat(),
         "gap_days": settings.gap_days,
@@ -157,31 +163,37 @@ def churn_definition(
         "active_within_days": settings.active_within_days,
         "rule_silence_days": settings.rule_silence_days,
         "n_now": len(eligible),
-        "gap_q90_days": _weighted_quantile(eligible["gap_mean_days"], eligible["gap_count"], share=0.9),
+        "rhythm_count": len(gaps),
+        "gap_q90_days": round(float(gaps.quantile(0.9)), 1) if len(gaps) else None,
         "origins": origins,
         "message": _definition_message(settings, origins=origins).to_json(),
     }
 
 
 def origins_table(definition: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the origins of a definition: ``origin_date, n, churn_rate, gap_customer_count``."""
-    table = pd.DataFrame(definition["origins"], columns=["origin", "n", "base_rate", "gap_customer_count"])
-    return table.rename(columns={"origin": "origin_date", "base_rate": "churn_rate"})
+    """Return the origins of a definition: ``origin_date, n, churn_rate``, and ``gap_customer_count`` where there is a gap.
+
+    The churn rate is empty where history before the origin is too short.
+    """
+    columns = ["origin", "n", "base_rate", "gap_customer_count", "is_history_short"]
+    table = pd.DataFrame(definition["origins"], columns=columns)
+    table["base_rate"] = table["base_rate"].astype(float).mask(table["is_history_short"].astype(bool))
+    unused = ["is_history_short"] if definition["gap_days"] else ["is_history_short", "gap_customer_count"]
+    return table.drop(columns=unused).rename(columns={"origin": "origin_date", "base_rate": "churn_rate"})
 
 
 def _definition_message(settings: ChurnSettings, *, origins: list[dict[str, Any]]) -> Message:
-    rate = origins[-1]["base_rate"] if origins else None
-    return message(
-        "churn.definition", active_days=settings.active_within_days, gap_days=settings.gap_days,
-        horizon_days=settings.horizon_days, rate=rate, n=origins[-1]["n"] if origins else 0,
-    )  # fmt: skip
+    if not origins or origins[-1]["is_history_short"]:
+        rate = message("churn.rate_unknown", active_days=settings.active_within_days)
+    else:
+        rate = message(
+            "churn.rate", origin=origins[-1]["origin"], rate=origins[-1]["base_rate"], n=origins[-1]["n"]
+        )  # fmt: skip
+    given = {"active_days": settings.active_within_days, "horizon_days": settings.horizon_days, "rate": rate}
+    if settings.gap_days:
+        return message("churn.definition_gap", gap_days=settings.gap_days, **given)
+    return message("churn.definition", **given)
 
 
-def _weighted_quantile(values: pd.Series, weights: pd.Series, *, share: float) -> float | None:
-    """Return the smallest value that ``share`` of the weight does not exceed; ``None`` without values."""
-    known = pd.DataFrame({"value": values, "weight": weights}).dropna()
-    known = known.loc[known["weight"] > 0].sort_values("value")
-    if known.empty:
-        return None
-    reached = known["weight"].cumsum() >= share * known["weight"].sum()
-    return round(float(known.loc[reached, "value"].iloc[0]), 1)
+def _is_short(origin: date, *, begun: date | None, settings: ChurnSettings) -> bool:
+    return begun is not None and (origin - begun).days < settings.active_within_days

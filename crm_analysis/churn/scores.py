@@ -30,8 +30,9 @@ WARNING_SCHEMA: ResultSchema = {
     "complaint_count_90d": SENSITIVE,
 }
 BANDS_SCHEMA: ResultSchema = dict.fromkeys(
-    ["churn_band", "customer_count", "customer_share", "at_stake_amount", "expected_loss_amount", "list_count"], OPEN
-)
+    ["churn_band", "customer_count", "customer_share", "at_stake_amount", "expected_loss_amount", "list_count",
+     "list_loss_amount", "list_churn_count"], OPEN,
+)  # fmt: skip
 #: Upper ends of the bands of churn probability.
 _BANDS = {"very_low": 0.2, "low": 0.4, "middle": 0.6, "high": 0.8, "very_high": 1.0}
 _DAYS_OF_YEAR = 365
@@ -85,7 +86,8 @@ def churn_bands_table(scores: pd.DataFrame, *, list_length: int) -> pd.DataFrame
     """Return today's customers and money by band of churn probability: what a management report may show.
 
     ``churn_scores`` -> columns of ``BANDS_SCHEMA``, highest band first; ``list_count`` is how many are on the
-    warning list
+    warning list, ``list_loss_amount`` their expected loss, ``list_churn_count`` how many of them are expected to churn
+    (the sum of their probabilities)
     """
     if scores.empty:
         return pd.DataFrame(columns=list(BANDS_SCHEMA))
@@ -93,7 +95,10 @@ def churn_bands_table(scores: pd.DataFrame, *, list_length: int) -> pd.DataFrame
     on_list = (scores["loss_rank"] <= list_length) & (scores["expected_loss_amount"] > 0)
     table = (
         scores.assign(
-            churn_band=pd.cut(scores["churn_probability"], edges, labels=list(_BANDS)), list_count=on_list.astype(int)
+            churn_band=pd.cut(scores["churn_probability"], edges, labels=list(_BANDS)),
+            list_count=on_list.astype(int),
+            list_loss_amount=scores["expected_loss_amount"].where(on_list, 0.0),
+            list_churn_count=scores["churn_probability"].where(on_list, 0.0),
         )
         .groupby("churn_band", observed=False)
         .agg(
@@ -101,6 +106,8 @@ def churn_bands_table(scores: pd.DataFrame, *, list_length: int) -> pd.DataFrame
             at_stake_amount=("at_stake_amount", "sum"),
             expected_loss_amount=("expected_loss_amount", "sum"),
             list_count=("list_count", "sum"),
+            list_loss_amount=("list_loss_amount", "sum"),
+            list_churn_count=("list_churn_count", "sum"),
         )
         .round(2)
         .reset_index()

@@ -88,9 +88,7 @@ def scorecard_table(
             }
         )
     table = pd.DataFrame(rows, columns=list(SCORECARD_SCHEMA))
-    text = dict.fromkeys(
-        ("kpi", "unit", "quarter", "change_kind", "change_absent", "year_ago_absent", "status"), "str"
-    )
+    text = dict.fromkeys(("kpi", "unit", "quarter", "change_kind", "change_absent", "year_ago_absent", "status"), "str")
     numbers = dict.fromkeys([c for c in SCORECARD_SCHEMA if c not in text and c != "n"], "float64")
     return table.astype(text | numbers | {"n": "int64"})
 

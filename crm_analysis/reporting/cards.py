@@ -34,7 +34,8 @@ def _card(row: Mapping[Any, Any], *, kpi: str, history: pd.DataFrame, words: Wor
     changes = {
         name: change_message(row[column], unit=row["unit"], kind=row["change_kind"], absent=row[absent])
         for name, column, absent in (
-            ("last_quarter", "change", "change_absent"), ("last_year", "year_ago_change", "year_ago_absent")
+            ("last_quarter", "change", "change_absent"),
+            ("last_year", "year_ago_change", "year_ago_absent"),
         )
     }
     has_target = row["target"] == row["target"]

@@ -3,7 +3,6 @@
 import pandas as pd
 
 from crm_analysis.base.words import Message, message
-from crm_analysis.strategy.table import NO_TIER
 
 
 def finding_strategy(strategy: pd.DataFrame) -> Message:
@@ -31,9 +30,11 @@ def finding_strategy(strategy: pd.DataFrame) -> Message:
     )
 
 
-def note_contacts(contacts: pd.DataFrame) -> Message:
-    """Return the definition of both counts, with the contacts of customers who had no tier at the quarter's start."""
-    outside = contacts.loc[contacts["tier"] == NO_TIER]
+def note_contacts(contacts: pd.DataFrame, *, strategy: pd.DataFrame) -> Message:
+    """Return the definition of both counts, with the contacts of customers of none of the tiers at the quarter's start."""
+    if contacts.empty:
+        return message("note.strategy_contacts_unknown")
+    outside = contacts.loc[~contacts["tier"].isin(strategy["tier"])]
     return message(
         "note.strategy_contacts",
         count=int(outside["contact_count"].sum()),

@@ -43,7 +43,9 @@ def main(config: str) -> None:
             ws.ensure(name)
     parameters = {"config": str(Path(config).resolve()), "quarter": str(ws.quarter), "lang": "zh"}
     folder = Path(tempfile.mkdtemp(prefix="crm-benchmark-"))
-    empty = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('lang = "zh"', metadata={"tags": ["parameters"]})])
+    empty = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell('lang = "zh"', metadata={"tags": ["parameters"]})]
+    )
     nbformat.write(empty, folder / "0_empty.ipynb")
     rows = []
     begun = time.perf_counter()
@@ -55,7 +57,11 @@ def main(config: str) -> None:
             output = folder / f"{chapter.name}.out.ipynb"
             plain = _seconds(
                 lambda chapter=chapter, given=given, output=output: papermill.execute_notebook(
-                    str(chapter.path), str(output), given, kernel_name="python3", cwd=str(notebook_folder()),
+                    str(chapter.path),
+                    str(output),
+                    given,
+                    kernel_name="python3",
+                    cwd=str(notebook_folder()),
                     progress_bar=False,
                 )  # fmt: skip
             )

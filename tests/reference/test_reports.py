@@ -91,10 +91,7 @@ def test_invoice_lines_become_orders_and_nothing_is_lost(retail: Workspace) -> N
     )
     assert float(orders.amount.sum(where=~orders.is_refund).to_pandas()) == pytest.approx(8_911_407.904, abs=1e-6)
     quarantine = pd.concat(
-        [
-            pd.read_parquet(path)
-            for path in (retail.shared.cache / "tables").glob("*/quarantine/order_items.parquet")
-        ]
+        [pd.read_parquet(path) for path in (retail.shared.cache / "tables").glob("*/quarantine/order_items.parquet")]
     )
     ids = pd.concat([quarantine["order_id"], used.select("order_id").to_pandas()["order_id"]])
     assert ids.str.startswith("C").sum() == 9_288
