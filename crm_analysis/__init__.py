@@ -11,12 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crm_analysis.opening import open_workspace as open_workspace
     from crm_analysis.reporting.show import open_notebook as open_notebook
-    from crm_analysis.workspace import open_workspace as open_workspace
 
 __version__ = "0.1.0"
 
-_LAZY = {"open_workspace": "crm_analysis.workspace", "open_notebook": "crm_analysis.reporting.show"}
+_LAZY = {"open_workspace": "crm_analysis.opening", "open_notebook": "crm_analysis.reporting.show"}
 
 
 def __getattr__(name: str) -> Any:

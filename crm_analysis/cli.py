@@ -12,13 +12,14 @@ from rich.console import Console
 from crm_analysis.base.errors import CRMError
 from crm_analysis.base.words import LANGUAGES
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     help="Quarterly CRM analysis: from customer data to a report for management and a workbook for staff.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-INTERRUPTED = 130
 
 
 @app.command()
@@ -33,7 +34,8 @@ def report(
 ) -> None:
     """Make the report of a quarter: HTML in each language, workbook, results, manifest."""
     from crm_analysis.reporting.progress import progress_shown
-    from crm_analysis.reporting.runner import Request, make_report
+    from crm_analysis.reporting.request import Request
+    from crm_analysis.reporting.runner import make_report
 
     request = Request(
         config=config,
@@ -46,8 +48,12 @@ def report(
         refresh=not cache,
         identified=identified,
     )
-    with progress_shown() as shown:
-        outcome = make_report(request, report=shown)
+    try:
+        with progress_shown() as shown:
+            outcome = make_report(request, report=shown)
+    except KeyboardInterrupt:
+        print("Interrupted; the last good report is untouched.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     console = Console(soft_wrap=True)
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
     console.print(f"[bold]{outcome.quarter}[/] is ready ({parts}). Open:")
@@ -90,9 +96,6 @@ def main() -> None:
         console = Console(stderr=True, soft_wrap=True)
         console.print("\n".join([str(error), *getattr(error, "__notes__", [])]), markup=False, highlight=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("Interrupted; the last good report is untouched.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
 
 
 def _interrupt(signum: int, frame: object) -> None:

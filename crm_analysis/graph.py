@@ -186,6 +186,7 @@ def _summary(
         bands=churn_bands,
         completeness=completeness_score["score"],
         completeness_target=completeness_score["target"],
+        horizon_days=ws.settings.churn.horizon_days,
     )
 
 
@@ -391,6 +392,7 @@ _DECLARED = (
         "document",
         _summary,
         inputs=("scorecard", "primary_sizes", "strategy_table", "churn_bands", "completeness_score"),
+        sections=("churn",),
     ),
 )
 

@@ -20,15 +20,14 @@ from typing import Any, Literal
 import ibis
 import pandas as pd
 
-from crm_analysis.base.errors import DataError, Problem, SettingsError
-from crm_analysis.base.period import Quarter, latest_covered_quarter
+from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import ResultSchema, check_columns
-from crm_analysis.base.settings import Settings, load_settings
-from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.base.settings import Settings
+from crm_analysis.base.words import Words
 from crm_analysis.sources.as_of import as_of
 from crm_analysis.sources.connect import connect, stage
 from crm_analysis.sources.load import Loaded, fingerprint_sources, load_tables
-from crm_analysis.sources.schema import field_names
 
 Kind = Literal["frame", "rows", "document"]
 ROUND_DIGITS = 6
@@ -68,6 +67,7 @@ class Shared:
 
     folder: Path
     cache: Path
+    results: Mapping[str, Result]
     refresh: bool = False
     log: list[dict[str, Any]] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
@@ -82,7 +82,7 @@ class Workspace:
 
     Examples
     --------
-    >>> ws = open_workspace("data/demo/crm.yml", quarter="2025Q3")  # doctest: +SKIP
+    >>> ws = crm_analysis.open_workspace("data/demo/crm.yml", quarter="2025Q3")  # doctest: +SKIP
     >>> ws.result("segments")  # doctest: +SKIP
     """
 
@@ -152,6 +152,28 @@ class Workspace:
 
     # -- results ---------------------------------------------------------------------------------------------
 
+    def declared(self, name: str) -> Result:
+        """Return the declaration of a result."""
+        if name not in self.shared.results:
+            known = f"results: {', '.join(self.shared.results)}"
+            raise SettingsError(Problem(f"there is no result {name!r}", "result", known))
+        return self.shared.results[name]
+
+    def with_inputs(self, names: Iterable[str]) -> list[str]:
+        """Return names of results with all that they are made from, inputs first."""
+        ordered: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            if name not in ordered:
+                result = self.declared(name)
+                for other in (*result.inputs, *result.reads):
+                    visit(other)
+                ordered[name] = None
+
+        for name in names:
+            visit(name)
+        return list(ordered)
+
     def result(self, name: str) -> Any:
         """Return a named result: a pandas frame or a document; computed when it is not in the cache.
 
@@ -170,25 +192,26 @@ class Workspace:
 
     def path(self, name: str) -> Path:
         """Return where a result is, or will be, stored."""
-        suffix = "json" if declared(name).kind == "document" else "parquet"
+        suffix = "json" if self.declared(name).kind == "document" else "parquet"
         return self.shared.cache / "results" / name / f"{self.key(name)}.{suffix}"
 
     def key(self, name: str) -> str:
         """Return the key of a result: equal keys, equal contents."""
         keys = self.__dict__.setdefault("_keys", {})
         if name not in keys:
-            result = declared(name)
+            result = self.declared(name)
             settings = self.settings.model_dump(mode="json")
             parts = [
                 name,
                 code_fingerprint(),
                 str(self.quarter),
+                self.settings.fiscal_year_first_month,
                 self.settings.timezone,
                 {section: settings[section] for section in ("data", *result.sections)},
                 dict(self.files),
                 [self.key(other) for other in (*result.inputs, *result.reads)],
             ]
-            keys[name] = _digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+            keys[name] = digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
         return keys[name]
 
     def notebook_key(self, notebook: bytes) -> str:
@@ -201,7 +224,7 @@ class Workspace:
             self.settings.model_dump(mode="json"),
             dict(self.files),
         ]
-        return _digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+        return digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 
     def ensure(self, name: str) -> None:
         """Compute a result unless the cache has it."""
@@ -210,7 +233,7 @@ class Workspace:
         if path.is_file() and fresh:
             self._note(name, path, seconds=0.0, cached=True)
             return
-        result = declared(name)
+        result = self.declared(name)
         inputs = {key: self.result(key) for key in result.inputs}
         begun = time.perf_counter()
         value = result.compute(self, **inputs)
@@ -240,80 +263,6 @@ class Workspace:
             part.unlink(missing_ok=True)
 
 
-def open_workspace(
-    config: str | Path,
-    *,
-    quarter: str | Quarter = "latest",
-    lang: str = "zh",
-    today: date | None = None,
-    refresh: bool = False,
-) -> Workspace:
-    """Return the workspace of a settings file.
-
-    Parameters
-    ----------
-    config
-        Path of ``crm.yml``.
-    quarter
-        ``2025Q3``, ``FY26Q1``, or ``latest``: the newest quarter whose end the orders reach.
-    today
-        Orders dated later are left out of ``latest``.
-    refresh
-        Compute every result again, whatever the cache holds.
-
-    Raises
-    ------
-    SettingsError
-        Settings or parameters cannot be used; all problems at once.
-    DataError
-        Input files cannot be used.
-    """
-    path = Path(config)
-    settings = load_settings(path)
-    if lang not in LANGUAGES:
-        raise SettingsError(Problem(f"{lang!r} is not a language of the reports", "lang", "use zh or en"))
-    folder = path.resolve().parent
-    shared = Shared(folder=folder, cache=folder / settings.cache, refresh=refresh)
-    first_month = settings.fiscal_year_first_month
-    fixed = None
-    if isinstance(quarter, Quarter):
-        fixed = quarter
-    elif quarter != "latest":
-        fixed = Quarter.parse(quarter, first_month=first_month)
-    words = Words(lang, names=_names(settings), currency=settings.currency)
-    ws = Workspace(settings, fixed or Quarter.containing(date.max, first_month=first_month), words, shared)
-    first, newest = order_range(ws, today=today)
-    if fixed is None:
-        tolerance = settings.data.coverage_tolerance_days
-        fixed = latest_covered_quarter(newest, tolerance_days=tolerance, first_month=first_month)
-    if fixed.end <= first:
-        what = f"{fixed} ends before the first order ({first})"
-        raise DataError(Problem(what, "quarter", f"ask for a quarter from {Quarter.containing(first)} on"))
-    if fixed.start > newest:
-        what = f"{fixed} begins after the newest order ({newest})"
-        raise DataError(Problem(what, "quarter", "ask for an earlier quarter, or 'latest'"))
-    return ws.at(fixed)
-
-
-def order_range(ws: Workspace, *, today: date | None = None) -> tuple[date, date]:
-    """Return the local dates of the first and the newest order, later ones than ``today`` left out."""
-    key = _digest(json.dumps([dict(ws.files), ws.settings.data.model_dump(mode="json"), code_fingerprint(),
-                              ws.settings.timezone, str(today)], sort_keys=True))  # fmt: skip
-    path = ws.shared.cache / "ranges" / f"{key}.json"
-    if not path.is_file():
-        orders = ws.loaded.tables["orders"]
-        if today is not None:
-            orders = orders.filter(orders.ordered_on <= ibis.literal(today))
-        found = orders.aggregate(first=orders.ordered_on.min(), newest=orders.ordered_on.max()).to_pandas().iloc[0]
-        if pd.isna(found["newest"]):
-            raise DataError(Problem("every order is dated after today", "orders.ordered_at", "mend the dates"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        days = [str(pd.Timestamp(found[end]).date()) for end in ("first", "newest")]
-        path.write_text(json.dumps(days), "utf-8")
-    first, newest = json.loads(path.read_text("utf-8"))
-    return date.fromisoformat(first), date.fromisoformat(newest)
-
-
 def load_result(path: Path, *, columns: list[str] | None = None) -> Any:
     """Return a stored result; days come back as ``datetime64``."""
     if path.suffix == ".json":
@@ -321,31 +270,6 @@ def load_result(path: Path, *, columns: list[str] | None = None) -> Any:
     frame = pd.read_parquet(path, columns=columns)
     days = [name for name in frame.columns if name.endswith(("_date", "quarter_start"))]
     return frame.astype(dict.fromkeys(days, "datetime64[s]"))
-
-
-def declared(name: str) -> Result:
-    """Return the declaration of a result."""
-    from crm_analysis.graph import RESULTS
-
-    if name not in RESULTS:
-        raise SettingsError(Problem(f"there is no result {name!r}", "result", f"results: {', '.join(RESULTS)}"))
-    return RESULTS[name]
-
-
-def with_inputs(names: Iterable[str]) -> list[str]:
-    """Return names of results with all that they are made from, inputs first."""
-    ordered: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name not in ordered:
-            result = declared(name)
-            for other in (*result.inputs, *result.reads):
-                visit(other)
-            ordered[name] = None
-
-    for name in names:
-        visit(name)
-    return list(ordered)
 
 
 @cache
@@ -359,20 +283,14 @@ def code_fingerprint(*, suffixes: tuple[str, ...] = (".py", ".yml")) -> str:
     return digest.hexdigest()
 
 
-def _names(settings: Settings) -> dict[str, dict[str, str]]:
-    from crm_analysis.strategy.names import strategy_names
-
-    given = {id_: name.model_dump() for id_, name in settings.names.items()}
-    return field_names() | strategy_names(settings.strategy) | given
-
-
 def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose floats are rounded to the digits that are stored."""
     floats = frame.select_dtypes("float").columns
     return frame.assign(**{name: frame[name].round(ROUND_DIGITS) for name in floats})
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return a short fingerprint of a text."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -383,6 +301,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-__all__ = ["Result", "Workspace", "open_workspace"]

@@ -48,7 +48,7 @@ _QUARTERS_ZH = "一二三四"
 class Message:
     """A sentence without a language: the id of a catalogue entry and the numbers it is made from.
 
-    ``args`` holds plain numbers, ISO dates, slugs, or other messages (for clauses).
+    ``args`` holds plain numbers, ISO dates, slugs, other messages (for clauses), or lists of them (running text).
     """
 
     id: str
@@ -56,16 +56,25 @@ class Message:
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain mapping; :meth:`from_json` reads it back."""
-        args = {k: v.to_json() if isinstance(v, Message) else v for k, v in self.args.items()}
-        return {"message": self.id, "args": args}
+        return {"message": self.id, "args": {name: _to_plain(value) for name, value in self.args.items()}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Message":
         """Read what :meth:`to_json` wrote."""
-        args = {
-            k: cls.from_json(v) if isinstance(v, Mapping) and "message" in v else v for k, v in data["args"].items()
-        }
+        args = {name: _from_plain(value) for name, value in data["args"].items()}
         return cls(data["message"], args)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_to_plain(item) for item in value]
+    return value.to_json() if isinstance(value, Message) else value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_plain(item) for item in value]
+    return Message.from_json(value) if isinstance(value, Mapping) and "message" in value else value
 
 
 def message(id_: str, **args: Any) -> Message:
@@ -169,6 +178,8 @@ class Words(string.Formatter):
         """Format one ``{name:style}`` of a message."""
         if isinstance(value, Message):
             return self.say(value)
+        if isinstance(value, (list, tuple)):
+            return self.join([self.format_field(item, format_spec) for item in value])
         if format_spec.startswith("word."):
             id_ = f"{format_spec.removeprefix('word.')}.{value}"
             return self.word(id_) if self.has(id_) else str(value)

@@ -103,17 +103,19 @@ def choose_champion(backtest: pd.DataFrame, *, status: Mapping[str, Any]) -> dic
     """Return which model or rule is used from now on, and why (document ``champion``).
 
     The model with the best mean average precision is used only if it beats the best simple rule on both mean average
-    precision and mean AUC over the held-out origins; otherwise the rule is used, and the message says so.
+    precision and mean AUC over the held-out origins; otherwise the rule is used, and the message says so. It also says
+    when neither ranks better than chance.
 
     Returns
     -------
     dict
-        ``status, model`` (``None`` without a backtest), ``is_model``, ``message``, ``origin_count``, ``n``, and
-        ``means``: per model its mean ``average_precision``, ``auc``, ``brier``, ``precision_rate`` and ``lift``.
+        ``status, model`` (``None`` without a backtest), ``is_model, beats_chance``, ``message``, ``origin_count``,
+        ``n``, and ``means``: per model its mean ``average_precision``, ``auc``, ``brier``, ``precision_rate`` and
+        ``lift``.
     """
     if backtest.empty:
-        return {"status": "insufficient", "model": None, "is_model": False, "message": status["message"],
-                "origin_count": 0, "n": 0, "means": {}}  # fmt: skip
+        return {"status": "insufficient", "model": None, "is_model": False, "beats_chance": False,
+                "message": status["message"], "origin_count": 0, "n": 0, "means": {}}  # fmt: skip
     measures = ["average_precision", "auc", "brier", "precision_rate", "lift"]
     rounded = backtest.groupby("model")[measures].mean().round(6)
     means = {str(name): {m: float(row[m]) for m in measures} for name, row in rounded.iterrows()}
@@ -124,15 +126,29 @@ def choose_champion(backtest: pd.DataFrame, *, status: Mapping[str, Any]) -> dic
     used = model if is_model else rule
     n = int(backtest.loc[backtest["model"] == used, "n"].sum())
     origin_count = int(backtest["origin_date"].nunique())
+    is_better = any(beats_chance(backtest.loc[backtest["model"] == name]) for name in (model, rule))
     told = message(
-        "finding.champion_model" if is_model else "finding.champion_rule",
+        "finding.champion_chance" if not is_better else f"finding.champion_{'model' if is_model else 'rule'}",
         model=model, rule=rule, model_lift=means[model]["lift"], rule_lift=means[rule]["lift"],
         model_precision=means[model]["average_precision"], rule_precision=means[rule]["average_precision"],
         model_auc=means[model]["auc"], rule_auc=means[rule]["auc"],
         list_count=int(backtest["list_count"].max()), origin_count=origin_count, n=n,
     )  # fmt: skip
-    return {"status": "ok", "model": used, "is_model": is_model, "message": told.to_json(),
+    return {"status": "ok", "model": used, "is_model": is_model, "beats_chance": is_better, "message": told.to_json(),
             "origin_count": origin_count, "n": n, "means": means}  # fmt: skip
+
+
+def beats_chance(rows: pd.DataFrame) -> bool:
+    """Tell whether the mean AUC of one model over its origins lies above 0.5 by more than chance (95 %, two-sided).
+
+    Notes
+    -----
+    Under chance the AUC of an origin has the variance ``(n + 1) / (12 * n1 * n0)`` of the Mann-Whitney statistic.
+    """
+    n = rows["n"].astype(float)
+    churned = n * rows["base_rate"]
+    variance = ((n + 1) / (12 * churned * (n - churned))).sum() / len(rows) ** 2
+    return bool(rows["auc"].mean() - 0.5 > 1.959964 * variance**0.5)
 
 
 def _best(means: Mapping[str, Mapping[str, float]], names: tuple[str, ...]) -> str:

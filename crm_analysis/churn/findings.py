@@ -24,11 +24,16 @@ def note_definition(definition: Mapping[str, Any]) -> Message:
     if quantile is None:
         return message("note.churn_rhythm_unknown", horizon_days=definition["horizon_days"])
     id_ = "note.churn_horizon_short" if definition["horizon_days"] < quantile else "note.churn_horizon_fits"
-    return message(id_, horizon_days=definition["horizon_days"], gap_q90_days=quantile, n=definition["n_now"])
+    return message(id_, horizon_days=definition["horizon_days"], gap_q90_days=quantile, n=definition["rhythm_count"])
 
 
-def finding_warning(bands: pd.DataFrame) -> Message:
-    """Return how much is expected to be lost, and how much of it the warning list covers in customers."""
+def note_backtest(champion: Mapping[str, Any]) -> Message:
+    """Return how the backtest is made; a single held-out origin is too little to tell models apart."""
+    return message("note.backtest_one" if champion["origin_count"] == 1 else "note.backtest")
+
+
+def finding_warning(bands: pd.DataFrame, *, horizon_days: int) -> Message:
+    """Return how much is expected to be lost, and how much of it and of the churners the warning list covers."""
     if bands.empty:
         return message("finding.warning_none")
     high = bands.loc[bands["churn_band"].isin(["high", "very_high"])]
@@ -38,6 +43,9 @@ def finding_warning(bands: pd.DataFrame) -> Message:
         expected_loss=float(bands["expected_loss_amount"].sum()),
         high_count=int(high["customer_count"].sum()),
         list_count=int(bands["list_count"].sum()),
+        list_loss=round(float(bands["list_loss_amount"].sum()), 2),
+        list_churn_count=round(float(bands["list_churn_count"].sum()), 2),
+        horizon_days=horizon_days,
     )
 
 
@@ -62,4 +70,5 @@ def alt_reliability(calibration: pd.DataFrame) -> Message:
     if calibration.empty:
         return message("alt.churn_empty")
     gap = (calibration["predicted_rate"] - calibration["observed_rate"]).abs().max()
-    return message("alt.reliability", gap=float(gap), n=int(calibration["n"].sum()), bin_count=len(calibration))
+    points = round(float(gap) * 100, 1)
+    return message("alt.reliability", gap_points=points, n=int(calibration["n"].sum()), bin_count=len(calibration))

@@ -13,7 +13,7 @@ import pandas as pd
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
-from crm_analysis.base.words import Message, message
+from crm_analysis.base.words import Message, Words, message
 from crm_analysis.churn.inputs import FEATURE_COLUMNS, SENSITIVE_FEATURES
 
 TRAINING_SCHEMA: ResultSchema = (
@@ -171,7 +171,7 @@ def churn_definition(
 
 
 def origins_table(definition: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the origins of a definition: ``origin_date, n, churn_rate``, and ``gap_customer_count`` where there is a gap.
+    """Return the origins of a definition: ``origin_date, n, churn_rate``, and ``gap_customer_count`` if there is a gap.
 
     The churn rate is empty where history before the origin is too short.
     """
@@ -180,6 +180,14 @@ def origins_table(definition: Mapping[str, Any]) -> pd.DataFrame:
     table["base_rate"] = table["base_rate"].astype(float).mask(table["is_history_short"].astype(bool))
     unused = ["is_history_short"] if definition["gap_days"] else ["is_history_short", "gap_customer_count"]
     return table.drop(columns=unused).rename(columns={"origin": "origin_date", "base_rate": "churn_rate"})
+
+
+def format_origins(definition: Mapping[str, Any], *, words: Words) -> pd.DataFrame:
+    """Return the origins for reading: as :func:`origins_table`, a rate without enough history told in words."""
+    table = origins_table(definition)
+    texts = [words.word("churn.no_history") if rate != rate else words.format_percent(rate)  # NaN is unequal to itself
+             for rate in table["churn_rate"]]  # fmt: skip
+    return table.assign(churn_rate=pd.Series(texts, dtype="str"))
 
 
 def _definition_message(settings: ChurnSettings, *, origins: list[dict[str, Any]]) -> Message:

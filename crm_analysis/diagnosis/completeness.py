@@ -100,7 +100,8 @@ def completeness_score(table: pd.DataFrame, *, settings: DiagnosisSettings) -> d
 
     Notes
     -----
-    Weighted mean over fields of the share of rows that are filled. REQUIREMENTS D1.
+    Weighted mean over fields of the share of rows that are filled. Without a table of customers there is no score:
+    orders alone are no customer information. REQUIREMENTS D1.
     """
     present = table.loc[table["is_present"] & table["missing_rate"].notna()]
     scored = present.loc[present["weight"] > 0]
@@ -108,7 +109,7 @@ def completeness_score(table: pd.DataFrame, *, settings: DiagnosisSettings) -> d
     worst = gaps.sort_values(["missing_rate", "table", "field"], ascending=[False, True, True]).head(1)
     customers = table.loc[(table["table"] == "customers") & (table["field"] == "customer_id"), "row_count"]
     return {
-        "score": _weighted(scored),
+        "score": _weighted(scored) if customers.sum() > 0 else None,
         "target": settings.completeness_target,
         "families": {str(name): _weighted(scored.loc[scored["family"] == name]) for name in Family},
         "required": _filled(present.loc[present["role"] == "required"]),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from crm_analysis.base.words import Message, message
+from crm_analysis.sources.schema import TABLES
 
 _USED, _NOTE = "used", "note."
 
@@ -45,6 +46,8 @@ def finding_loading(load_report: pd.DataFrame) -> Message:
     """Return how many rows were read and how many of them were put aside."""
     summary = load_summary_table(load_report)
     used, aside = int(summary["used_count"].sum()), int(summary["quarantined_count"].sum())
+    if aside == 0:
+        return message("diagnosis.loading.clean", n=used, tables=len(summary))
     return message(
         "diagnosis.loading.finding",
         n=used + aside,
@@ -52,4 +55,16 @@ def finding_loading(load_report: pd.DataFrame) -> Message:
         aside=aside,
         rate=round(aside / max(used + aside, 1), 6),
         amount=round(float(summary["quarantined_amount"].sum()), 2),
+    )
+
+
+def note_absent_tables(load_report: pd.DataFrame) -> Message:
+    """Return which tables of the data contract the company has not given, and what each would add."""
+    absent = [name for name in TABLES if name not in set(load_report["table"])]
+    if not absent:
+        return message("diagnosis.absent.none")
+    return message(
+        "diagnosis.absent.some",
+        tables=[message("diagnosis.absent.item", table=name, adds=name) for name in absent],
+        n=len(absent),
     )

@@ -34,6 +34,7 @@ def summary_document(
     bands: pd.DataFrame,
     completeness: float | None,
     completeness_target: float,
+    horizon_days: int,
 ) -> dict[str, Any]:
     """Return the summary: findings by chapter, decisions asked, money at stake (document ``summary``).
 
@@ -46,9 +47,12 @@ def summary_document(
     strategy
         ``tier, is_covered, due_contact_count, contact_count`` of the quarter.
     bands
-        ``churn_band, customer_count, expected_loss_amount, list_count``; empty when churn could not be scored.
+        ``churn_band, customer_count, expected_loss_amount, list_count, list_loss_amount``; empty when churn could not
+        be scored.
     completeness, completeness_target
         Score of the customer information and its target, both 0-1.
+    horizon_days
+        Days that the expected loss looks ahead.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def summary_document(
     decisions = _warning_decision(bands) + missed[:2] + _strategy_decision(strategy) + missed[2:]
     decisions = decisions[:MAX_DECISIONS]
     return {
-        "headline": _headline(scorecard, loss=loss, decision_count=len(decisions)).to_json(),
+        "headline": _headline(scorecard, loss=loss, horizon_days=horizon_days, decision_count=len(decisions)).to_json(),
         "findings": [{"chapter": chapter, "message": told.to_json()} for chapter, told in findings[:5]],
         "decisions": [
             {"decision": asked.to_json(), "evidence": evidence.to_json(), "department": department}
@@ -105,12 +109,12 @@ def format_decisions(summary: Mapping[str, Any], *, words: Words) -> pd.DataFram
 Decision = tuple[Message, Message, str]
 
 
-def _headline(scorecard: pd.DataFrame, *, loss: float | None, decision_count: int) -> Message:
+def _headline(scorecard: pd.DataFrame, *, loss: float | None, horizon_days: int, decision_count: int) -> Message:
     judged = scorecard.loc[scorecard["status"].isin(["good", "watch", "bad"])]
     return message(
         "summary.headline" if loss is not None else "summary.headline_no_churn",
         good_count=int((judged["status"] == "good").sum()), kpi_count=len(judged), expected_loss=loss,
-        decision_count=decision_count,
+        decision_count=decision_count, horizon_days=horizon_days,
     )  # fmt: skip
 
 
@@ -120,7 +124,7 @@ def _segment_finding(sizes: pd.DataFrame) -> list[tuple[str, Message]]:
     top = sizes.sort_values(["spend_share", "segment"], ascending=[False, True]).iloc[0]
     told = message(
         "summary.top_segment", segment=top["segment"], customer_share=float(top["customer_share"]),
-        spend_share=float(top["spend_share"]), n=int(sizes["customer_count"].sum()),
+        spend_share=float(top["spend_share"]), n=int(top["customer_count"]), total=int(sizes["customer_count"].sum()),
     )  # fmt: skip
     return [("segmentation", told)]
 
@@ -167,8 +171,8 @@ def _warning_decision(bands: pd.DataFrame) -> list[Decision]:
     if listed == 0:
         return []
     evidence = message(
-        "summary.warning_evidence", expected_loss=float(bands["expected_loss_amount"].sum()),
-        n=int(bands["customer_count"].sum()),
+        "summary.warning_evidence", list_count=listed, list_loss=round(float(bands["list_loss_amount"].sum()), 2),
+        expected_loss=float(bands["expected_loss_amount"].sum()), n=int(bands["customer_count"].sum()),
     )  # fmt: skip
     return [(message("summary.warning_decision", list_count=listed), evidence, "sales")]
 

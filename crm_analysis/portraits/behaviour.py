@@ -51,8 +51,8 @@ def behaviour_table(
     -----
     Shares are 0-1: of orders (channel, weekday, hour), of item lines (category), of contacts the customer began
     (contact channel), rows without a value left out. ``discount_share`` is discount over amount plus discount. Ties
-    go to the value that sorts first. A figure made from fewer than ``minimum_cell`` customers is empty.
-    REQUIREMENTS P2.
+    go to the value that sorts first. A figure made from fewer than ``minimum_cell`` customers is empty. The hour is
+    empty where all orders carry the same one: they hold days, not times. REQUIREMENTS P2.
     """
     members = tiers.select("customer_id", "tier")
     sizes = members.group_by("tier").aggregate(customer_count=members.count()).order_by("tier").to_pyarrow().to_pandas()
@@ -67,8 +67,9 @@ def behaviour_table(
         totals.loc[totals["buyer_count"] >= minimum],
         _top(bought, "channel", name="channel", minimum=minimum),
         _top(weekday, "weekday", name="weekday", minimum=minimum),
-        _top(bought, "ordered_hour", name="hour", minimum=minimum),
     ]
+    if bought["ordered_hour"].nunique().to_pyarrow().as_py() > 1:
+        parts.append(_top(bought, "ordered_hour", name="hour", minimum=minimum))
     if order_items is not None:
         keys = bought.select("order_id", "customer_id", "tier")
         lines = order_items.select("order_id", "category").inner_join(keys, "order_id")

@@ -8,6 +8,8 @@ from crm_analysis.portraits.attributes import OTHER
 
 #: Tiers that are no segments of buyers; nobody draws a portrait of them first.
 _NOT_PORTRAYED = ("non_buyer", "unscored")
+#: Columns of the behaviour that a company may not record.
+_OPTIONAL = ("discount_share", "category", "channel", "contact_channel", "hour")
 #: Attributes whose values are slugs with words (``gender.female``).
 SLUG_ATTRIBUTES = ("kind", "gender", "company_size")
 
@@ -80,6 +82,18 @@ def alt_index(attributes: pd.DataFrame) -> Message:
     return message("portraits.attributes.alt", finding=finding_attributes(attributes))
 
 
+def note_missing(behaviour: pd.DataFrame) -> Message:
+    """Return which parts of the behaviour are known for no tier, because the data do not hold them."""
+    absent = [name for name in _OPTIONAL if behaviour[name].isna().all()]
+    if not absent:
+        return message("portraits.behaviour.complete")
+    names = [message(f"column.{name}") for name in absent]
+    listed = names[0]
+    for name in names[1:]:
+        listed = message("portraits.behaviour.list", first=listed, next=name)
+    return message("portraits.behaviour.missing", names=listed, count=len(absent))
+
+
 def finding_behaviour(behaviour: pd.DataFrame, *, minimum_orders: int = 30) -> Message:
     """Return the tier with the largest basket beside the one with the smallest, tiers of few orders left out."""
     is_clear = behaviour["basket_mean_amount"].notna() & (behaviour["order_count"].fillna(0) >= minimum_orders)
@@ -88,6 +102,9 @@ def finding_behaviour(behaviour: pd.DataFrame, *, minimum_orders: int = 30) -> M
         return message("portraits.behaviour.none")
     ordered = shown.sort_values(["basket_mean_amount", "tier"], ascending=[False, True])
     first, last = ordered.iloc[0], ordered.iloc[-1]
+    if len(shown) == 1:
+        amount, count = float(first["basket_mean_amount"]), int(first["order_count"])
+        return message("portraits.behaviour.only", tier=str(first["tier"]), amount=amount, n=count)
     return message(
         "portraits.behaviour.finding",
         tier=str(first["tier"]),

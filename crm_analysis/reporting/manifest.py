@@ -5,20 +5,18 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crm_analysis import __version__
 from crm_analysis.reporting import archive
+from crm_analysis.reporting.request import Request
 from crm_analysis.workspace import Workspace, code_fingerprint
-
-if TYPE_CHECKING:
-    from crm_analysis.reporting.runner import Request
 
 PACKAGES = ("pandas", "ibis-framework", "duckdb", "scikit-learn", "seaborn", "papermill", "nbconvert")
 
 
 def make_manifest(
-    ws: Workspace, *, request: "Request", files: Sequence[Path], seconds: Mapping[str, float]
+    ws: Workspace, *, request: Request, files: Sequence[Path], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the manifest of a run; holds no secret and no path outside the report."""
     report = ws.result("load_report")

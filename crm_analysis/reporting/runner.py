@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import nbformat
 from crm_analysis.base.errors import AnalysisError, CRMError, Problem, SettingsError
 from crm_analysis.base.settings import load_settings
 from crm_analysis.base.words import LANGUAGES
+from crm_analysis.opening import open_workspace
 from crm_analysis.reporting import archive
 from crm_analysis.reporting.manifest import make_manifest, save_index, save_manifest
 from crm_analysis.reporting.notebooks import (
@@ -28,7 +27,8 @@ from crm_analysis.reporting.notebooks import (
     results_asked,
     run_notebook,
 )
-from crm_analysis.workspace import Workspace, declared, open_workspace, with_inputs
+from crm_analysis.reporting.request import Outcome, Request
+from crm_analysis.workspace import Workspace
 
 RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness")
@@ -36,41 +36,6 @@ WORKBOOK_RESULTS = ("segments", "warning_list", "scorecard", "strategy_table")
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
 Report = Callable[[str, int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to make.
-
-    Attributes
-    ----------
-    only
-        Chapters by slug; empty for the whole report. A part goes to ``<quarter>.partial``.
-    refresh
-        Compute every result again (``--no-cache``).
-    today, now
-        Read from the clock by the command line alone.
-    """
-
-    config: Path
-    reports: Path
-    today: date
-    now: datetime
-    quarter: str = "latest"
-    languages: Sequence[str] = LANGUAGES
-    only: Sequence[str] = ()
-    refresh: bool = False
-    identified: bool = False
-
-
-@dataclass
-class Outcome:
-    """What was made, and how long each part took (seconds)."""
-
-    folder: Path
-    files: list[Path]
-    quarter: str
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def make_report(request: Request, *, report: Report = lambda *_: None) -> Outcome:
@@ -140,7 +105,7 @@ def _build(
         asked = [name for notebook in notebooks.values() for name in results_asked(notebook)]
         if not request.only:
             asked += WORKBOOK_RESULTS
-        asked = with_inputs([*asked, *FACT_RESULTS])
+        asked = ws.with_inputs([*asked, *FACT_RESULTS])
         _compute(ws, asked, report=report)
     with _timed(seconds, "notebooks"):
         executed = _show(request, ws, stored, kernels=kernels, folder=folder / "notebooks", report=report)
@@ -167,7 +132,7 @@ def _compute(ws: Workspace, names: Sequence[str], *, report: Report) -> None:
     failed: set[str] = set()
     for number, name in enumerate(names):
         report("results", number, len(names), name)
-        if failed & {*declared(name).inputs, *declared(name).reads}:
+        if failed & {*ws.declared(name).inputs, *ws.declared(name).reads}:
             failed.add(name)
             continue
         try:

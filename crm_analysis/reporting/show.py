@@ -224,7 +224,7 @@ def open_notebook(config: str | Path, *, quarter: str = "latest", lang: str = "z
     lang
         ``zh`` or ``en``.
     """
-    from crm_analysis.workspace import open_workspace
+    from crm_analysis.opening import open_workspace
 
     workspace = open_workspace(config, quarter=quarter, lang=lang)
     show = Show(workspace.words)

@@ -9,6 +9,8 @@ from crm_analysis.base.words import Message, message
 from crm_analysis.segmentation.rules import NON_BUYER, UNSCORED
 
 _AT_RISK = ("declining", "dormant")
+#: Days of data from which on a year can be compared with the year before.
+_COMPARED_DAYS = 730
 
 
 def finding_eligibility(eligibility: Mapping[str, Any]) -> Message:
@@ -32,6 +34,14 @@ def finding_segments(sizes: pd.DataFrame) -> Message:
     )
 
 
+def note_lifecycle(eligibility: Mapping[str, Any]) -> Message:
+    """Return how stages are told; with less than two years of data, that the comparison of years is lacking."""
+    days = max((population["history_days"] for population in eligibility["populations"]), default=0)
+    if days < _COMPARED_DAYS:
+        return message("segmentation.lifecycle.note_short", days=days, needed=_COMPARED_DAYS)
+    return message("segmentation.lifecycle.note")
+
+
 def finding_lifecycle(sizes: pd.DataFrame) -> Message:
     """Return how many buyers are declining or dormant, what they are worth, and how many are lost."""
     buyers = sizes.loc[sizes["segment"] != "prospect"].set_index("segment")
@@ -45,7 +55,7 @@ def finding_lifecycle(sizes: pd.DataFrame) -> Message:
         n=int(at_risk["customer_count"].sum()),
         total=total,
         share=round(int(at_risk["customer_count"].sum()) / total, 6),
-        spend=round(float(at_risk["spend_share"].sum(min_count=1)), 6),
+        spend=0.0 if at_risk.empty else round(float(at_risk["spend_share"].sum(min_count=1)), 6),
         lost=int(lost),
         lost_share=round(int(lost) / total, 6),
     )
@@ -57,6 +67,8 @@ def finding_stage_by_type(table: pd.DataFrame) -> Message:
     slipping = important.groupby("segment").agg(n=("customer_count", "sum"), share=("customer_share", "sum"))
     if slipping.empty:
         return message("segmentation.sizes.none")
+    if slipping["n"].sum() == 0:
+        return message("segmentation.stage_by_type.clean")
     first = slipping.reset_index().sort_values(["n", "segment"], ascending=[False, True]).iloc[0]
     sizes = table.groupby("segment")["customer_count"].sum()
     return message(
@@ -68,12 +80,13 @@ def finding_stage_by_type(table: pd.DataFrame) -> Message:
     )
 
 
-def finding_grid(grid: pd.DataFrame) -> Message:
-    """Return the mean spend of the best cell beside that of all cells."""
-    if grid.empty:
-        return message("segmentation.sizes.none")
+def finding_grid(grid: pd.DataFrame, *, minimum_customers: int = 30) -> Message:
+    """Return the mean spend of the best cell beside that of all cells, cells of few customers left out."""
     filled = grid.loc[grid["customer_count"] > 0]
-    best = filled.sort_values(["spend_mean_amount", "r_score", "f_score"], ascending=[False, False, False]).iloc[0]
+    large = filled.loc[filled["customer_count"] >= minimum_customers]
+    if large.empty:
+        return message("segmentation.sizes.none")
+    best = large.sort_values(["spend_mean_amount", "r_score", "f_score"], ascending=[False, False, False]).iloc[0]
     total = float((filled["spend_mean_amount"] * filled["customer_count"]).sum())
     return message(
         "segmentation.grid.finding",
@@ -83,6 +96,7 @@ def finding_grid(grid: pd.DataFrame) -> Message:
         n=int(best["customer_count"]),
         mean=round(total / int(filled["customer_count"].sum()), 2),
         kind=str(best["kind"]),
+        minimum=minimum_customers,
     )
 
 

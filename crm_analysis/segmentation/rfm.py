@@ -198,6 +198,22 @@ def eight_types(inputs: pd.DataFrame, *, split: str) -> pd.Series:
     return pd.Series([EIGHT_TYPES[code] for code in codes], index=inputs.index, dtype="str", name="eight_type")
 
 
+def cut_points_table(cuts: pd.DataFrame) -> pd.DataFrame:
+    """Return the cut points in a short form: one row per population and dimension.
+
+    what :func:`rfm_cuts_table` returns -> ``kind, dimension, cut_1, cut_2, cut_3, cut_4, effective_bin_count``; the cut
+    points ascend, whichever end scores best, in the unit of the dimension
+    """
+    rows = []
+    for (kind, dimension), bins in cuts.groupby(["kind", "dimension"], sort=False):
+        edges = sorted(bins["lower_bound"].dropna())
+        points = {f"cut_{place}": edge for place, edge in enumerate(edges, start=1)}
+        count = int(bins["effective_bin_count"].iloc[0])
+        rows.append({"kind": kind, "dimension": dimension, **points, "effective_bin_count": count})
+    columns = ["kind", "dimension", *(f"cut_{place}" for place in range(1, SCORES)), "effective_bin_count"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def rfm_cuts_table(inputs: pd.DataFrame, *, cuts: Mapping[str, RFMCuts]) -> pd.DataFrame:
     """Return the bins of every population and how many customers lie in each.
 

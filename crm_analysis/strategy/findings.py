@@ -6,7 +6,7 @@ from crm_analysis.base.words import Message, message
 
 
 def finding_strategy(strategy: pd.DataFrame) -> Message:
-    """Return how many contacts the strategy asked for in the quarter against those made, and the tier furthest behind."""
+    """Return the contacts that the strategy asked for in the quarter, those made, and the tier furthest behind."""
     covered = strategy.loc[strategy["is_covered"] & (strategy["planned_contact_count"] > 0)]
     planned = float(covered["planned_contact_count"].sum())
     if covered.empty:
@@ -31,7 +31,7 @@ def finding_strategy(strategy: pd.DataFrame) -> Message:
 
 
 def note_contacts(contacts: pd.DataFrame, *, strategy: pd.DataFrame) -> Message:
-    """Return the definition of both counts, with the contacts of customers of none of the tiers at the quarter's start."""
+    """Return the definition of both counts, with the contacts of customers in none of the tiers at the start."""
     if contacts.empty:
         return message("note.strategy_contacts_unknown")
     outside = contacts.loc[~contacts["tier"].isin(strategy["tier"])]

@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import papermill
 
+from crm_analysis.opening import open_workspace
 from crm_analysis.reporting.notebooks import (
     Chapter,
     WarmKernel,
@@ -24,7 +25,6 @@ from crm_analysis.reporting.notebooks import (
     results_asked,
     run_notebook,
 )
-from crm_analysis.workspace import open_workspace
 
 
 def _seconds(run: Callable[[], object]) -> float:
@@ -63,7 +63,7 @@ def main(config: str) -> None:
                     kernel_name="python3",
                     cwd=str(notebook_folder()),
                     progress_bar=False,
-                )  # fmt: skip
+                )
             )
             warm = _seconds(
                 lambda chapter=chapter, given=given, output=output: run_notebook(

@@ -13,6 +13,7 @@ from crm_analysis.churn.backtest import (
     BACKTEST_SCHEMA,
     PREDICTIONS_SCHEMA,
     backtest_table,
+    beats_chance,
     choose_champion,
     churn_predictions,
     precision_at,
@@ -100,6 +101,36 @@ def test_a_model_that_does_not_beat_the_rule_is_not_used(backtest: pd.DataFrame,
     only_ranked = backtest.copy()  # better precision alone does not do either
     only_ranked["auc"] = np.where(only_ranked["model"].isin(RULES), 0.9, 0.6)
     assert choose_champion(only_ranked, status=status)["is_model"] is False
+
+
+def test_better_than_chance_by_hand() -> None:
+    # 100 customers, half of whom churned: the AUC has the variance 101 / (12 x 50 x 50), 1.96 errors are 0.1137
+    rows = pd.DataFrame({"n": [100], "base_rate": [0.5], "auc": [0.5]})
+    assert not beats_chance(rows.assign(auc=0.6137))
+    assert beats_chance(rows.assign(auc=0.6138))
+    four = pd.concat([rows] * 4)  # four origins: half the error
+    assert not beats_chance(four.assign(auc=0.5568))
+    assert beats_chance(four.assign(auc=0.5569))
+    assert not beats_chance(rows.assign(auc=0.1))
+
+
+def test_ranking_by_chance_is_called_by_its_name(backtest: pd.DataFrame, status: dict) -> None:
+    told = choose_champion(backtest.assign(average_precision=0.7, auc=0.5), status=status)
+    assert (told["is_model"], told["beats_chance"]) == (False, False)
+    assert told["message"]["message"] == "finding.champion_chance"
+    for lang in LANGUAGES:
+        assert "0.5" in Words(lang).say(findings.finding_churn(status, told))
+
+
+def test_one_held_out_origin_is_called_too_little() -> None:
+    assert findings.note_backtest({"origin_count": 1}).id == "note.backtest_one"
+    assert findings.note_backtest({"origin_count": 2}).id == "note.backtest"
+
+
+def test_the_difference_of_rates_is_told_in_percentage_points() -> None:
+    table = pd.DataFrame({"predicted_rate": [0.1, 0.5], "observed_rate": [0.138, 0.49], "n": [10, 10]})
+    assert "最大相差3.8个百分点（样本量20）" in Words("zh").say(findings.alt_reliability(table))
+    assert "3.8 pp" in Words("en").say(findings.alt_reliability(table))
 
 
 def test_same_seed_same_predictions_in_any_row_order(training, settings, status, predictions) -> None:

@@ -20,6 +20,7 @@ from crm_analysis.churn.labels import (
     check_churn_data,
     churn_definition,
     churn_origins,
+    format_origins,
     label_churn,
     origins_table,
     training_table,
@@ -135,7 +136,7 @@ def test_no_origin_at_all_is_insufficient(settings: ChurnSettings) -> None:
     definition = churn_definition(empty, FEATURES, settings=settings, as_of=date(2025, 10, 1))
     assert definition["origins"] == []
     assert origins_table(definition).empty
-    assert "—" in Words("en").say(findings.finding_definition(definition))
+    assert "not enough history" in Words("en").say(findings.finding_definition(definition))
 
 
 def test_the_definition_by_hand() -> None:
@@ -143,13 +144,46 @@ def test_the_definition_by_hand() -> None:
     labelled = training_table({date(2025, 7, 1): (FEATURES, OUTCOMES)}, settings=settings)
     definition = churn_definition(labelled, FEATURES, settings=settings, as_of=date(2025, 10, 1))
     assert definition["origins"] == [
-        {"origin": "2025-07-01", "n": 3, "base_rate": 0.666667, "gap_customer_count": 1},
+        {"origin": "2025-07-01", "n": 3, "base_rate": 0.666667, "gap_customer_count": 1, "is_history_short": False},
     ]  # fmt: skip
     assert definition["n_now"] == 3
-    assert definition["gap_q90_days"] == 20  # nine of ten gaps are of 20 days, the tenth of 90
+    # the mean gaps of e and c, 20 and 90 days, count once each: 20 + 0.9 x 70; the nine gaps of e are no nine customers
+    assert (definition["gap_q90_days"], definition["rhythm_count"]) == (83, 2)
     told = Words("zh").say(findings.finding_definition(definition))
     assert "66.7%（样本量3）" in told
     assert findings.note_definition(definition).id == "note.churn_horizon_fits"
     assert findings.note_definition(definition | {"gap_q90_days": 91}).id == "note.churn_horizon_short"
     assert findings.note_definition(definition | {"gap_q90_days": None}).id == "note.churn_rhythm_unknown"
-    assert list(origins_table(definition).columns) == ["origin_date", "n", "churn_rate", "gap_customer_count"]
+    assert list(origins_table(definition).columns) == ["origin_date", "n", "churn_rate"]  # no gap, nobody in it
+    with_gap = origins_table(definition | {"gap_days": 7})
+    assert list(with_gap.columns) == ["origin_date", "n", "churn_rate", "gap_customer_count"]
+
+
+@pytest.mark.parametrize(
+    ("gap_days", "zh", "en"),
+    [
+        (0, "若在观察起点之后的90天内没有购买，", "in the 90 days from the origin on;"),
+        (7, "自观察起点起间隔7天后，若在其后的90天内没有购买，", "in the 90 days that begin 7 days after the origin;"),
+    ],
+)
+def test_the_definition_names_a_gap_only_where_there_is_one(gap_days: int, zh: str, en: str) -> None:
+    settings = ChurnSettings(gap_days=gap_days)
+    labelled = training_table({date(2025, 7, 1): (FEATURES, OUTCOMES)}, settings=settings)
+    definition = churn_definition(labelled, FEATURES, settings=settings, as_of=date(2025, 10, 10))
+    told = {lang: Words(lang).say(findings.finding_definition(definition)) for lang in LANGUAGES}
+    assert zh in told["zh"]
+    assert en in told["en"]
+    assert "0天之后" not in told["zh"]
+
+
+def test_an_origin_without_a_year_behind_it_has_no_rate() -> None:
+    settings = ChurnSettings()
+    labelled = training_table({date(2025, 7, 1): (FEATURES, OUTCOMES)}, settings=settings)
+    for begun, is_short in ((date(2024, 7, 1), False), (date(2024, 7, 2), True)):  # 365 and 364 days before
+        definition = churn_definition(labelled, FEATURES, settings=settings, as_of=date(2025, 10, 1), begun=begun)
+        assert definition["origins"][0]["is_history_short"] is is_short
+        told = Words("zh").say(findings.finding_definition(definition))
+        assert ("历史数据不足365天" in told) is is_short
+        assert ("66.7%" in told) is not is_short
+        shown = format_origins(definition, words=Words("en"))["churn_rate"].tolist()
+        assert shown == (["not enough history"] if is_short else ["66.7%"])

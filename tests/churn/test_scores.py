@@ -76,7 +76,7 @@ def test_without_a_champion_there_are_no_scores(score, features_now: pd.DataFram
     check_columns(listed.columns, WARNING_SCHEMA, result="warning_list")
     bands = churn_bands_table(none, list_length=5)
     check_columns(bands.columns, BANDS_SCHEMA, result="churn_bands")
-    assert finding_warning(bands).id == "finding.warning_none"
+    assert finding_warning(bands, horizon_days=90).id == "finding.warning_none"
 
 
 def test_the_warning_list_has_the_facts_of_its_customers(score, features_now: pd.DataFrame, settings) -> None:
@@ -106,8 +106,12 @@ def test_bands_by_hand() -> None:
     assert bands["expected_loss_amount"].tolist() == [98.1, 0, 0, 0, 60]
     assert bands["list_count"].tolist() == [1, 0, 0, 0, 1]
     assert bands["customer_share"].sum() == 1
+    # on the list: a (0.9, 90 of loss) and b (0.2, 60)
+    assert bands["list_loss_amount"].tolist() == [90, 0, 0, 0, 60]
+    assert bands["list_churn_count"].tolist() == [0.9, 0, 0, 0, 0.2]
     for lang in LANGUAGES:
-        assert "158" in Words(lang).say(finding_warning(bands.reset_index()))
+        told = Words(lang).say(finding_warning(bands.reset_index(), horizon_days=45))
+        assert all(number in told for number in ("45", "158", "150"))
 
 
 def test_the_silence_rule_begins_on_its_day(settings) -> None:

@@ -134,6 +134,15 @@ def test_tables_of_own_work_weigh_nothing(make_tables: MakeTables) -> None:
     assert completeness_score(table, settings=SETTINGS)["score"] is None
 
 
+def test_orders_without_a_table_of_customers_are_no_customer_information(make_tables: MakeTables) -> None:
+    table = completeness_table(
+        make_tables(orders=[{"ordered_at": "2025-07-01", "channel": "web", "region": "east"}]), settings=SETTINGS
+    )
+    assert (table["weight"] > 0).any()
+    score = completeness_score(table, settings=SETTINGS)
+    assert (score["score"], score["customer_count"]) == (None, 0)
+
+
 def test_empty_table_gives_no_rate(make_tables: MakeTables) -> None:
     table = completeness_table(make_tables(customers=[]), settings=SETTINGS)
     assert table["missing_rate"].isna().all()

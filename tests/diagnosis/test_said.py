@@ -8,12 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from crm_analysis.base.settings import DiagnosisSettings
-from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.base.words import LANGUAGES, Message, Words
 from crm_analysis.diagnosis import findings
 from crm_analysis.diagnosis.completeness import completeness_score, completeness_table, gaps_table
 from crm_analysis.diagnosis.figures import plot_missing_rates
-from crm_analysis.diagnosis.loading import finding_loading, load_summary_table
-from crm_analysis.sources.schema import field_names
+from crm_analysis.diagnosis.loading import finding_loading, load_summary_table, note_absent_tables
+from crm_analysis.sources.schema import TABLES, field_names
 
 MakeTables = Callable[..., Any]
 REPORT = pd.DataFrame(
@@ -54,6 +54,8 @@ def test_loading_by_hand() -> None:
     said = finding_loading(REPORT)
     assert (said.args["n"], said.args["aside"], said.args["amount"]) == (150, 10, 250.5)
     assert said.args["rate"] == pytest.approx(10 / 150, abs=1e-6)
+    clean = finding_loading(REPORT.loc[REPORT["rule"] == "used"])
+    assert (clean.id, clean.args["n"]) == ("diagnosis.loading.clean", 140)
 
 
 def test_completeness_names_the_worst_gap(completeness: pd.DataFrame) -> None:
@@ -92,7 +94,6 @@ def test_every_rule_has_a_word(words: Words, make_tables: MakeTables) -> None:
     from datetime import date
 
     from crm_analysis.diagnosis.validity import validity_table
-    from crm_analysis.sources.schema import TABLES
 
     tables = make_tables(**{name: [] for name in TABLES})
     rules = set(validity_table(tables, settings=DiagnosisSettings(), as_of=date(2025, 10, 1))["rule"])
@@ -104,3 +105,15 @@ def test_without_gaps_the_figure_says_so(words: Words, completeness: pd.DataFram
     figure = plot_missing_rates(gaps_table(completeness.assign(missing_count=0)), target=0.9, words=words)
     assert isinstance(figure, Figure)
     assert words.word("diagnosis.completeness.no_gap") in {text.get_text() for text in figure.axes[0].texts}
+
+
+def test_absent_tables_are_named_with_what_they_would_add() -> None:
+
+    report = pd.DataFrame({"table": [name for name in TABLES if name not in {"surveys", "contracts"}]})
+    note = note_absent_tables(report)
+    assert Words("en", names=field_names()).say(note) == (
+        "Tables not given (2) and what each would add: surveys (satisfaction, CSAT, NPS, response rate) and "
+        "contracts (renewal rate, contracts about to end)."
+    )
+    assert Message.from_json(note.to_json()).to_json() == note.to_json()
+    assert note_absent_tables(pd.DataFrame({"table": list(TABLES)})).id == "diagnosis.absent.none"

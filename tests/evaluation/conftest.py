@@ -25,6 +25,7 @@ def make_history() -> MakeHistory:
         table["unit"] = [METRICS[kpi].unit for kpi in table["kpi"]]
         for name in ("numerator", "denominator", "low", "high"):
             table[name] = float("nan")
+        table["is_history_short"] = table["value"].isna() & (table["n"] == 0)
         return table[list(KPI_HISTORY_SCHEMA)]
 
     return make

@@ -11,7 +11,7 @@ from crm_analysis.sources.periods import customer_periods_table
 QUARTER = Quarter(2025, 3)
 ORDERS = [
     {"customer_id": f"c{n}", "ordered_at": f"{day} 10:00", "amount": 10}
-    for day in ("2024-08-01", "2024-11-01", "2025-02-01", "2025-05-01", "2025-08-01")
+    for day in ("2024-07-08", "2024-11-01", "2025-02-01", "2025-05-01", "2025-08-01")
     for n in range(40)
 ]
 SURVEYS = [
@@ -46,6 +46,23 @@ def test_quarters_before_the_first_purchase_are_left_out(compute) -> None:
     assert history["kpi"].iloc[0] == "revenue"
 
 
+def test_a_first_quarter_in_part_is_no_base_for_a_comparison(compute) -> None:
+    late = [{"customer_id": "x", "ordered_at": "2024-07-09 10:00", "amount": 10}]  # 8 days after 1 July: one too many
+    history = compute(orders=[*late, *(row for row in ORDERS if row["ordered_at"] > "2024-08")])
+    assert "2024Q3" not in set(history["quarter"])
+    kept = cell(history, "customer_retention_rate", "2024Q4")  # the quarter before is not known as a whole
+    assert pd.isna(kept["value"])
+    assert kept["is_history_short"]
+    assert cell(history, "customer_retention_rate", "2025Q1")["value"] == 1
+
+
+def test_the_quarter_of_the_report_is_there_even_when_data_begin_in_it(compute) -> None:
+    history = compute(orders=[row for row in ORDERS if row["ordered_at"] > "2025-08"])
+    assert set(history["quarter"]) == {"2025Q3"}
+    assert cell(history, "revenue", "2025Q3")["value"] == 400
+    assert cell(history, "customer_retention_rate", "2025Q3")["is_history_short"]
+
+
 def test_the_same_quarter_of_last_year_is_always_there(compute) -> None:
     assert "2024Q3" in set(compute(trend_quarters=2)["quarter"])
 
@@ -61,6 +78,8 @@ def test_values_that_need_history_are_absent_at_the_beginning_of_the_data(comput
     assert cell(history, "repurchase_rate", "2025Q3")["value"] == 1
     early = cell(history, "repurchase_rate", "2025Q2")
     assert early["n"] == 0
+    assert early["is_history_short"]
+    assert not cell(history, "repurchase_rate", "2025Q3")["is_history_short"]
     assert pd.isna(early["value"])
     assert cell(history, "customer_retention_rate", "2024Q4")["value"] == 1
     assert pd.isna(cell(history, "customer_retention_rate", "2024Q3")["value"])

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from crm_analysis.base.period import Quarter
 from crm_analysis.base.words import LANGUAGES, Message, Words
 from crm_analysis.evaluation import figures, findings
 from crm_analysis.evaluation.display import change_message, format_scorecard, metric_definitions, value_message
+from crm_analysis.evaluation.scorecard import scorecard_table
 from crm_analysis.evaluation.summary import finding_summary, format_decisions, format_findings, summary_document
 from crm_analysis.reporting.cards import kpi_cards
 
@@ -23,7 +25,7 @@ def test_values_stand_in_their_own_unit(scorecard: pd.DataFrame) -> None:
     zh = format_scorecard(scorecard, words=Words("zh")).set_index("kpi")
     assert zh.loc["satisfaction_rate", ["value", "target", "change"]].tolist() == ["88.0%", "≥ 90.0%", "-2.0个百分点"]
     assert zh.loc["first_response_hours", ["value", "target", "change"]].tolist() == ["5小时", "≤ 4小时", "+25.0%"]
-    assert zh.loc["nps", ["value", "target", "change", "status"]].tolist() == ["—", "—", "—", "too_small"]
+    assert zh.loc["nps", ["value", "target", "change", "status"]].tolist() == ["—", "—", "样本不足", "too_small"]
     en = format_scorecard(scorecard, words=Words("en")).set_index("kpi")
     assert en.loc["revenue", ["value", "year_ago_change"]].tolist() == ["¥1,000", "+25.0%"]
     assert en["n"].tolist() == [100, 50, 50, 29, 50]
@@ -36,12 +38,48 @@ def test_values_stand_in_their_own_unit(scorecard: pd.DataFrame) -> None:
         (-3.04, "points", "points", "-3 points"),
         (2.5, "points", "points", "+2.5 points"),
         (0.0, "points", "points", "±0 points"),
+        (-0.04, "points", "points", "±0 points"),  # the sign is that of the number shown
         (-0.2, "amount", "relative", "-20.0%"),
         (None, "amount", "relative", "—"),
     ],
 )
 def test_changes_as_text(change: float | None, unit: str, kind: str, text: str) -> None:
     assert Words("en").say(change_message(change, unit=unit, kind=kind)) == text
+
+
+def test_too_little_history_is_told_instead_of_a_number(make_history) -> None:
+    history = make_history(
+        ("revenue", "2025Q2", 1000.0, 90), ("revenue", "2025Q3", 1261.0, 100), ("active_customers", "2025Q3", 50.0, 50),
+        ("repurchase_rate", "2025Q3", float("nan"), 0),
+    )  # fmt: skip
+    short = scorecard_table(history, targets=[], quarter=Quarter(2025, 3), tolerance=0.05)
+    zh = format_scorecard(short, words=Words("zh")).set_index("kpi")
+    assert zh.loc["revenue", ["change", "year_ago_change"]].tolist() == ["+26.1%", "历史数据不足"]
+    assert zh.loc["repurchase_rate", ["value", "change", "status"]].tolist() == [
+        "历史数据不足", "历史数据不足", "no_history",
+    ]  # fmt: skip
+    assert Words("zh").say(findings.finding_movement(short)) == (
+        "本季度净销售额¥1,261，环比+26.1%，同比历史数据不足；活跃客户50位，同比历史数据不足"
+    )
+    assert Words("en").say(findings.finding_movement(short)) == (
+        "Net revenue is ¥1,261 (on last quarter: +26.1%; on last year: not enough history); active customers: 50 "
+        "(on last year: not enough history)"
+    )
+    assert Words("en").say(findings.note_history(short)) == (
+        "Not enough history: KPIs that need more of it and are not shown: 1 (first of them Repurchase rate); KPIs "
+        "without the same quarter of last year: 3."
+    )
+    assert findings.note_history(short.iloc[:2]).id == "note.history_no_year"
+    enough = short.assign(year_ago_absent="")
+    assert findings.note_history(enough).id == "note.history_enough"
+    card = kpi_cards(short, history, words=Words("zh"))[0]
+    assert card.change == "环比 +26.1% · 同比 历史数据不足"
+
+
+def test_intervals_are_shown_beside_proportions(scorecard: pd.DataFrame) -> None:
+    known = scorecard.assign(low=0.7878, high=0.9246)
+    assert format_scorecard(known, words=Words("en"))["interval"].iloc[0] == "78.8% to 92.5%"
+    assert set(format_scorecard(scorecard, words=Words("zh"))["interval"]) == {"—"}
 
 
 def test_absent_values_are_a_dash() -> None:
@@ -95,6 +133,8 @@ def test_definitions_are_sentences(words: Words) -> None:
     assert name == words.word("metric.nps.name")
     assert "30" in text
     assert "100" in text
+    ((_, total),) = metric_definitions(["revenue"], words=words)
+    assert "1" not in total  # "below a sample of 1" says nothing
 
 
 # -- summary -----------------------------------------------------------------------------------------------------------
@@ -107,15 +147,14 @@ SIZES = pd.DataFrame(
         "spend_share": [0.7, 0.3],
     }
 )
-STRATEGY = pd.DataFrame(
-    {"is_covered": [True, False], "planned_contact_count": [100.0, None], "contact_count": [40.0, 5.0]}
-)
+STRATEGY = pd.DataFrame({"is_covered": [True, False], "due_contact_count": [100.0, None], "contact_count": [40.0, 5.0]})
 BANDS = pd.DataFrame(
     {
         "churn_band": ["very_high", "low"],
         "customer_count": [30, 70],
         "expected_loss_amount": [900.0, 100.0],
         "list_count": [25, 5],
+        "list_loss_amount": [600.0, 50.0],
     }
 )
 
@@ -123,8 +162,9 @@ BANDS = pd.DataFrame(
 @pytest.fixture
 def summary(scorecard: pd.DataFrame) -> dict:
     return summary_document(
-        scorecard, sizes=SIZES, strategy=STRATEGY, bands=BANDS, completeness=0.85, completeness_target=0.9
-    )
+        scorecard, sizes=SIZES, strategy=STRATEGY, bands=BANDS, completeness=0.85, completeness_target=0.9,
+        horizon_days=90,
+    )  # fmt: skip
 
 
 def test_the_summary_has_findings_decisions_and_money(summary: dict) -> None:
@@ -136,6 +176,11 @@ def test_the_summary_has_findings_decisions_and_money(summary: dict) -> None:
         "summary.warning_decision", "measure_for.first_response_hours", "measure_for.satisfaction_rate",
         "summary.contacts_decision",
     ]  # fmt: skip
+    assert Words("zh").say(finding_summary(summary)).startswith("2项目标中0项达标；未来90天预期流失金额¥1,000；")
+    assert summary["decisions"][0]["evidence"]["args"] == {
+        "list_count": 30, "list_loss": 650.0, "expected_loss": 1000.0, "n": 100,
+    }  # fmt: skip
+    assert summary["decisions"][3]["evidence"]["args"] == {"planned_count": 100.0, "made_count": 40.0, "rate": 0.4}
     assert summary["money"] == {"revenue_amount": 1000.0, "expected_loss_amount": 1000.0}
 
 
@@ -154,7 +199,7 @@ def test_the_summary_reads_the_same_numbers_in_both_languages(summary: dict) -> 
 def test_the_summary_without_churn_says_so(scorecard: pd.DataFrame, words: Words) -> None:
     told = summary_document(
         scorecard, sizes=SIZES.iloc[:0], strategy=STRATEGY.iloc[:0], bands=BANDS.iloc[:0], completeness=None,
-        completeness_target=0.9,
+        completeness_target=0.9, horizon_days=90,
     )  # fmt: skip
     assert told["headline"]["message"] == "summary.headline_no_churn"
     assert told["money"]["expected_loss_amount"] is None

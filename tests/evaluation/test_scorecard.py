@@ -77,6 +77,19 @@ def test_status_at_each_boundary(metric, value: float, target: float, n: int, st
     assert status_of(value, target, metric=metric, n=n, tolerance=0.05) == status
 
 
+def test_why_a_change_is_absent(make_history) -> None:
+    history = make_history(
+        ("revenue", "2025Q2", -5.0, 9), ("revenue", "2025Q3", 10.0, 9),
+        ("nps", "2024Q3", 10.0, 30), ("nps", "2025Q2", 10.0, 29), ("nps", "2025Q3", 20.0, 30),
+        ("churn_rate", "2025Q2", NAN, 0), ("churn_rate", "2025Q3", NAN, 0),
+    )  # fmt: skip
+    rows = scorecard_table(history, targets=[], quarter=Quarter(2025, 3), tolerance=0.05).set_index("kpi")
+    assert rows["change_absent"].to_dict() == {"revenue": "no_base", "nps": "too_small", "churn_rate": "no_history"}
+    assert rows["year_ago_absent"].to_dict() == {"revenue": "no_history", "nps": "", "churn_rate": "no_history"}
+    assert rows["status"].to_dict() == {"revenue": "no_target", "nps": "no_target", "churn_rate": "no_history"}
+    assert rows.loc["nps", "year_ago_change"] == 10
+
+
 def test_tolerance_moves_the_line_between_watch_and_bad() -> None:
     assert status_of(0.80, 0.90, metric=UP, n=30, tolerance=0.05) == "bad"
     assert status_of(0.80, 0.90, metric=UP, n=30, tolerance=0.15) == "watch"
@@ -92,8 +105,9 @@ def test_attainment_respects_direction_and_has_no_meaning_without_a_positive_tar
 def test_changes_are_differences_for_shares_and_relative_for_amounts() -> None:
     assert change_score(0.5, 0.4, metric=UP) == 0.1
     assert change_score(5, 4, metric=DOWN) == 0.25
-    assert change_score(10, -20, metric=METRICS["revenue"]) == 1.5  # a rise from a loss is a rise
-    assert np.isnan(change_score(10, 0, metric=METRICS["revenue"]))
+    for base in (0, -20):  # percent of nothing, or of a loss, means nothing
+        assert np.isnan(change_score(10, base, metric=METRICS["revenue"]))
+    assert change_score(-10, 20, metric=METRICS["revenue"]) == -1.5
     assert change_score(0.1, 0.0, metric=UP) == 0.1
     assert np.isnan(change_score(0.1, NAN, metric=UP))
 

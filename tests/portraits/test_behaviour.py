@@ -13,7 +13,7 @@ from crm_analysis.base.privacy import check_columns
 from crm_analysis.base.settings import PortraitSettings
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.portraits.behaviour import BEHAVIOUR_SCHEMA, WEEKDAYS, behaviour_table
-from crm_analysis.portraits.findings import finding_behaviour
+from crm_analysis.portraits.findings import finding_behaviour, note_missing
 
 AS_OF = date(2025, 10, 1)
 MakeTables = Callable[..., Any]
@@ -47,8 +47,10 @@ INTERACTIONS = [
 ]
 
 
-def _behaviour(make_tables: MakeTables, *, minimum: int = 1, days: int = 365, with_others: bool = True) -> pd.DataFrame:
-    tables = make_tables(orders=ORDERS, order_items=ITEMS, interactions=INTERACTIONS)
+def _behaviour(
+    make_tables: MakeTables, *, minimum: int = 1, days: int = 365, with_others: bool = True, orders: Any = ORDERS
+) -> pd.DataFrame:
+    tables = make_tables(orders=orders, order_items=ITEMS, interactions=INTERACTIONS)
     tiers = ibis.get_backend(tables["orders"]).create_table(
         "tiers", pa.table({"customer_id": ["a", "b", "c", "d"], "tier": ["high", "high", "low", "low"]})
     )
@@ -78,6 +80,24 @@ def test_what_nobody_recorded_is_empty(make_tables: MakeTables) -> None:
     assert _behaviour(make_tables, with_others=False)[["category", "contact_channel"]].isna().all(axis=None)
 
 
+def test_orders_without_a_time_of_day_have_no_peak_hour(make_tables: MakeTables) -> None:
+    days = [row | {"ordered_at": row["ordered_at"][:10]} for row in ORDERS]  # all at midnight
+    table = _behaviour(make_tables, orders=days)
+    assert table[["hour", "hour_share"]].isna().all(axis=None)
+    assert table.loc["high", "weekday"] == "monday"
+
+
+def test_what_is_missing_altogether_is_named(make_tables: MakeTables) -> None:
+    whole = _behaviour(make_tables)
+    assert note_missing(whole).id == "portraits.behaviour.complete"
+    part = _behaviour(make_tables, with_others=False)
+    assert Words("en").say(note_missing(part)) == (
+        "Not in the data, or for too few customers (2): Favourite category, Main contact channel; add the data to see "
+        "them."
+    )
+    assert "（2项）：偏好品类、主要互动渠道；" in Words("zh").say(note_missing(part))
+
+
 def test_window_is_a_setting(make_tables: MakeTables) -> None:
     assert _behaviour(make_tables, days=366).loc["high", "order_count"] == 4
     assert _behaviour(make_tables, days=1).loc["high", "order_count"] == 1
@@ -96,7 +116,8 @@ def test_finding_names_both_ends() -> None:
     })  # fmt: skip
     said = finding_behaviour(table, minimum_orders=3)
     assert (said.args["tier"], said.args["amount"], said.args["low_tier"]) == ("b", 30, "a")
-    assert finding_behaviour(table, minimum_orders=4).args["low_tier"] == "b"
+    alone = finding_behaviour(table, minimum_orders=4)
+    assert (alone.id, alone.args["tier"], alone.args["n"]) == ("portraits.behaviour.only", "b", 4)
     assert finding_behaviour(table).id == "portraits.behaviour.none"
     assert finding_behaviour(table.assign(basket_mean_amount=None), minimum_orders=1).id == "portraits.behaviour.none"
 

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
+from crm_analysis.opening import open_workspace
 from crm_analysis.reporting.runner import Outcome, Request, make_report
-from crm_analysis.workspace import Workspace, open_workspace
+from crm_analysis.workspace import Workspace
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow]
 

@@ -123,8 +123,8 @@ def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Pa
 
 
 def test_identified_workbook_holds_names(own_config: Path, tmp_path: Path) -> None:
+    from crm_analysis.opening import open_workspace
     from crm_analysis.reporting.workbook import save_workbook
-    from crm_analysis.workspace import open_workspace
 
     path = save_workbook(open_workspace(own_config, quarter=QUARTER), tmp_path / "w.xlsx", identified=True)
     book = openpyxl.load_workbook(path, read_only=True)
@@ -253,6 +253,18 @@ def test_absent_file_is_a_fault_of_the_data(own_config: Path, tmp_path: Path) ->
     assert done.returncode == 1
     assert "no file matches 'orders.csv'" in done.stderr
     assert "did you mean 'order.csv'?" in done.stderr
+
+
+def test_interrupted_run_says_so_and_leaves_no_half_report(own_config: Path, tmp_path: Path) -> None:
+    command = _command("report", "--config", own_config, "--reports", tmp_path / "reports", "--no-cache")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "reports").glob(".building/*")):
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Interrupted; the last good report is untouched." in said
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == [".lock"]
 
 
 def test_killed_at_random_moments_the_last_report_opens_and_the_next_run_works(

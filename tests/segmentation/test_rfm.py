@@ -10,6 +10,7 @@ from crm_analysis.base.errors import InsufficientDataError, SettingsError
 from crm_analysis.base.settings import RFMSettings, SegmentRule
 from crm_analysis.segmentation.rfm import (
     RFMCuts,
+    cut_points_table,
     eight_types,
     rfm_cuts,
     rfm_cuts_table,
@@ -123,6 +124,17 @@ def test_cuts_table_reports_bounds_counts_and_scores_in_use() -> None:
     frequency = table.loc[table["dimension"] == "frequency"]
     assert frequency["customer_count"].tolist() == [4, 0, 0, 0, 1]
     assert set(frequency["effective_bin_count"]) == {2}
+
+
+def test_the_short_form_holds_the_four_cut_points_of_every_dimension() -> None:
+    inputs = _inputs([5, 15, 25, 35, 45], [1, 1, 1, 1, 9], [50, 150, 250, 350, 450])
+    table = rfm_cuts_table(inputs, cuts={"person": CUTS, "organisation": CUTS})
+    short = cut_points_table(table)
+    assert short["dimension"].tolist() == ["recency", "frequency", "monetary"] * 2
+    assert short["kind"].tolist() == ["person"] * 3 + ["organisation"] * 3
+    assert short.iloc[0].tolist() == ["person", "recency", *CUTS.recency, 5]
+    assert short.iloc[1, 2:].tolist() == [*CUTS.frequency, 2]
+    assert cut_points_table(table.iloc[:0]).columns.tolist() == short.columns.tolist()
 
 
 _values = st.lists(st.integers(min_value=0, max_value=60), min_size=2, max_size=60)

@@ -193,8 +193,23 @@ def test_findings_carry_the_numbers_of_the_tables() -> None:
     assert stages.args["lost"] == 1
     cross = findings.finding_stage_by_type(stage_by_type_table(segments))
     assert (cross.args["segment"], cross.args["n"], cross.args["share"]) == ("important_winback", 1, 1)
-    grid = findings.finding_grid(rfm_grid_table(segments))
+    assert findings.finding_grid(rfm_grid_table(segments)).id == "segmentation.sizes.none"  # cells of one or two
+    grid = findings.finding_grid(rfm_grid_table(segments), minimum_customers=2)
     assert (grid.args["r"], grid.args["f"], grid.args["amount"], grid.args["mean"]) == (5, 5, 400, 250)
+
+
+def test_nobody_on_the_way_out_is_told_as_none() -> None:
+    segments = _segments().assign(stage="mature")
+    stages = findings.finding_lifecycle(segment_sizes_table(segments.loc[segments["order_count"] > 0], by="stage"))
+    assert (stages.args["n"], stages.args["spend"], stages.args["lost"]) == (0, 0.0, 0)
+    assert findings.finding_stage_by_type(stage_by_type_table(segments)).id == "segmentation.stage_by_type.clean"
+
+
+@pytest.mark.parametrize(("days", "id_"), [(729, "note_short"), (730, "note")])
+def test_stages_told_from_less_than_two_years_say_so(days: int, id_: str) -> None:
+    note = findings.note_lifecycle({"populations": [{"history_days": 9}, {"history_days": days}]})
+    assert note.id == f"segmentation.lifecycle.{id_}"
+    assert ("历史数据不足：数据只有729天" in Words("zh").say(note)) is (days == 729)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -16,7 +16,7 @@ from crm_analysis.base.calendars import spring_festival
 from crm_analysis.base.errors import SettingsError
 from crm_analysis.base.settings import load_settings
 from crm_analysis.sources.demo import make_demo
-from crm_analysis.sources.demo.block import start_of
+from crm_analysis.sources.demo.block import make_block, make_world, start_of
 from crm_analysis.sources.demo.model import Parameters, stream
 from crm_analysis.sources.demo.seasons import make_seasons
 from crm_analysis.sources.schema import TABLES
@@ -338,8 +338,28 @@ def test_nobody_buys_after_dropping_out(company):
     assert len(last) > 500
     assert (last <= gone[last.index]).all()
     assert hidden.loc[hidden["dropout_date"].notna(), "churn_cause"].notna().all()
+    assert hidden.loc[hidden["dropout_date"].isna(), "churn_cause"].isna().all()
+    assert gone.max() <= pd.Timestamp(UNTIL)  # later ones are not yet true
     prospects = hidden.index[hidden["is_prospect"]]
     assert not sales(folder)["customer_id"].isin(prospects).any()
+
+
+def test_the_last_quarter_looks_like_the_others():
+    # whoever leaves soon after the end fades and complains before it; cutting that off flattered the last quarter
+    world = make_world(customers=4000, seed=11, until=UNTIL, parameters=Parameters())
+    block = make_block(world, index=0, customers=4000, first_order=1)
+    latents, days = block.latents, world.seasons.days
+    assert np.isfinite(latents.dropout_day[latents.is_buyer]).all()
+    day = block.orders.seconds[block.orders.is_sale] // 86_400 - world.seasons.origin
+    who = block.orders.who[block.orders.is_sale]
+    ratios = {}
+    for end in (days - 365, days):  # those who leave within the 75 days after a day, against those who stay
+        fades = (latents.dropout_day >= end) & (latents.dropout_day < end + 75) & (latents.acquired_day < end - 75)
+        stays = (latents.dropout_day >= end + 75) & latents.is_buyer & (latents.acquired_day < end - 75)
+        inside = (day >= end - 75 + 37) & (day < end)
+        bought = np.bincount(who[inside], minlength=len(latents)) / np.maximum(latents.rate, 1e-9)
+        ratios[end] = bought[fades].mean() / bought[stays].mean()
+    assert all(0.5 < ratio < 0.95 for ratio in ratios.values()), ratios
 
 
 def test_spring_festival_moves():

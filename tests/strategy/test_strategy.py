@@ -71,6 +71,7 @@ def words(request) -> Words:
 def test_contacts_of_the_quarter_sum_to_the_whole(contacts: pd.DataFrame) -> None:
     check_columns(contacts.columns, CONTACTS_SCHEMA, result="contacts")
     assert contacts.set_index("tier")["contact_count"].to_dict() == {"gold": 2, "no_tier": 5, "odd": 4, "plain": 1}
+    assert contacts["start_customer_count"].tolist() == [2, 0, 1, 1]  # gold: a and b, contacted or not
     assert contacts.set_index("tier")["contacted_customer_count"].to_dict()["gold"] == 1  # b was not contacted
     assert contacts["contact_count"].sum() == 12
 
@@ -82,7 +83,10 @@ def test_plan_against_made_by_hand(strategy: pd.DataFrame) -> None:
     assert strategy["planned_contact_count"].tolist()[:3] == [60, 50.5, 20]
     assert strategy["contact_count"].tolist() == [2, 1, 0, 4]
     gold = strategy.iloc[0]
-    assert (gold["contacted_share"], gold["plan_kept_rate"]) == (0.05, round(2 / 60, 6))
+    # two gold customers at the quarter's start, though there are twenty today: 2 x 3 contacts were due, one was reached
+    assert strategy["due_contact_count"].tolist()[:3] == [6, 0.5, 0]
+    assert (gold["contacted_share"], gold["plan_kept_rate"]) == (0.5, round(2 / 6, 6))
+    assert pd.isna(strategy.iloc[2]["contacted_share"])  # nobody was in the tier
     assert pd.isna(strategy.iloc[3]["plan_kept_rate"])
 
 
@@ -129,8 +133,17 @@ def test_the_finding_names_the_largest_gap() -> None:
     words = Words("en", names=NAMES)
     table = strategy_table(SIZES, rows=ROWS, contacts=contacts_table(SEGMENTS, PERIODS, quarter=QUARTER))
     told = words.say(findings.finding_strategy(table))
-    assert "3 were made last quarter (2.3%; customers: 131)" in told
-    assert told.endswith("The largest gap is with gold: 60 planned, 2 made")
+    assert "asked for 6 contacts this quarter; 3 were made (46.2%; customers at its start: 3)" in told
+    assert told.endswith("The largest gap is with gold: 6 due, 2 made")
+    kept = table.assign(contact_count=table["due_contact_count"].fillna(0))
+    assert words.say(findings.finding_strategy(kept)).endswith(
+        "(100.0%; customers at its start: 3); no tier fell short"
+    )
+    assert words.say(
+        findings.note_contacts(contacts_table(SEGMENTS, PERIODS, quarter=QUARTER), strategy=table)
+    ).endswith("left out: 5 (customers: 1).")
+    nothing = pd.DataFrame(columns=list(CONTACTS_SCHEMA))
+    assert findings.note_contacts(nothing, strategy=table).id == "note.strategy_contacts_unknown"
     assert words.say(findings.note_uncovered(table)).startswith("Tiers without a strategy: 1 (first of them odd)")
 
 
@@ -146,7 +159,12 @@ def test_no_rows_at_all(words: Words) -> None:
 
 def test_the_figure_shows_made_and_planned(strategy: pd.DataFrame, words: Words) -> None:
     texts = [text.get_text() for text in figures.plot_contacts(strategy, words=words).axes[0].texts]
-    assert texts == ["2 / 60", "1 / 50", "0 / 20"]
+    assert texts == ["2 / 6", "1 / 0", "0 / 0"]
+    unknown = strategy_table(SIZES, rows=ROWS)
+    texts = [text.get_text() for text in figures.plot_contacts(unknown, words=words).axes[0].texts]
+    assert texts == ["— / 60", "— / 50", "— / 20"]
+    assert findings.alt_contacts(unknown).id == "alt.contacts_planned"
+    assert words.say(findings.alt_contacts(unknown))
     assert words.say(findings.alt_contacts(strategy))
 
 

@@ -128,7 +128,8 @@ def receivables_table(block: Block) -> pa.Table:
 def overrides_table(block: Block) -> pa.Table:
     """Return the canonical ``overrides``: organisations moved by hand, with a reason (REQUIREMENTS S11)."""
     rng, latents, world = block.rng("overrides"), block.latents, block.world
-    candidates = np.flatnonzero(latents.is_organisation & latents.is_buyer & ~np.isfinite(latents.dropout_day))
+    stays = latents.dropout_day >= world.seasons.days
+    candidates = np.flatnonzero(latents.is_organisation & latents.is_buyer & stays)
     count = min(len(candidates), max(2, round(len(latents) * 0.002)))
     who = np.sort(rng.choice(candidates, count, replace=False)) if len(candidates) else candidates
     decided = world.end - (20 + 300 * rng.random(count)) * col.DAY

@@ -169,7 +169,7 @@ def _hidden_table(block: Block, *, duplicates: list[str]) -> pa.Table:
     count = len(latents)
     treated = np.bincount(assigned.who[~assigned.is_control], minlength=count)
     held_out = np.bincount(assigned.who[assigned.is_control], minlength=count)
-    gone = np.isfinite(latents.dropout_day)
+    gone = latents.dropout_day < world.seasons.days
     number = col.ids("C", latents.number)
     return pa.table({
         "customer_id": number,
@@ -180,7 +180,7 @@ def _hidden_table(block: Block, *, duplicates: list[str]) -> pa.Table:
         "price_sensitivity": pa.array(np.round(latents.sensitivity, 6)),
         "service_quality": pa.array(np.round(latents.quality, 6)),
         "dropout_date": col.dates(world.seasons.origin + np.where(gone, latents.dropout_day, 0), valid=gone),
-        "churn_cause": col.pick(words.CAUSES, latents.cause),
+        "churn_cause": col.pick(words.CAUSES, np.where(gone, latents.cause, -1)),
         "treated_count": col.integers(treated),
         "control_count": col.integers(held_out),
         "is_treated": col.flags(treated > 0),

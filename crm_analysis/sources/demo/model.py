@@ -93,9 +93,10 @@ class Latents:
     rate
         Purchases per day while alive; 0 for prospects.
     dropout_day
-        Fractional day index; infinite when after the end of the history.
+        Fractional day index; infinite for prospects. It may lie after the end of the history: who leaves soon after it
+        fades and complains before it, or the last quarter would look better than the others.
     cause
-        Code of `vocabulary.CAUSES`; -1 without dropout.
+        Code of `vocabulary.CAUSES`; -1 for prospects.
     level
         Mean of the logarithm of an order's gross amount in yuan.
     """
@@ -179,7 +180,6 @@ def make_latents(  # the order of draws is the contract of the stream: add new o
     frailty = rng.gamma(p.frailty_shape, 1 / p.frailty_shape, count)
     lifetime = rng.exponential(1.0, count) / np.maximum(hazards.sum(axis=1) * frailty / 365.25, 1e-9)
     dropout = np.where(is_prospect, NEVER, np.maximum(acquired_day, 0) + 1 + lifetime)
-    dropout[dropout >= seasons.days] = NEVER
     favourites = np.stack([rng.integers(0, len(words.CATEGORIES), count) for _ in range(2)], axis=1)
     channel = np.where(
         is_organisation,
