@@ -22,7 +22,7 @@ lab: install data/demo/crm.yml ## open the notebooks in JupyterLab
 
 test: install-test ## install what tests need, Chromium included, and run everything
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadgroup $(if $(REFERENCE_DATA),--reference-data "$(REFERENCE_DATA)") $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(if $(REFERENCE_DATA),--reference-data="$(REFERENCE_DATA)") $(PYTEST_ARGS)
 
 check: ## lint and types alone
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
