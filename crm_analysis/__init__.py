@@ -1,10 +1,11 @@
 """Quarterly CRM analysis: from customer data to segments, churn warnings, strategy and a report.
 
-In a notebook:
+In a notebook::
 
->>> from crm_analysis import open_notebook  # doctest: +SKIP
->>> ws, show = open_notebook("../data/demo/crm.yml", quarter="latest", lang="en")  # doctest: +SKIP
->>> show(ws.result("segment_sizes"))  # doctest: +SKIP
+    from crm_analysis import open_notebook
+
+    ws, show = open_notebook("../data/demo/crm.yml", quarter="latest", lang="en")
+    show(ws.result("ten_segment_sizes"), id="segment-sizes")
 """
 
 from importlib import import_module

@@ -80,10 +80,10 @@ class Shared:
 class Workspace:
     """One company seen at the end of one quarter.
 
-    Examples
-    --------
-    >>> ws = crm_analysis.open_workspace("data/demo/crm.yml", quarter="2025Q3")  # doctest: +SKIP
-    >>> ws.result("segments")  # doctest: +SKIP
+    Opened by :func:`crm_analysis.open_workspace`::
+
+        ws = crm_analysis.open_workspace("data/demo/crm.yml", quarter="2025Q3")
+        ws.result("segments")
     """
 
     settings: Settings

@@ -7,7 +7,8 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -143,7 +144,7 @@ class WarmKernel:
 
     def _start(self) -> None:
         try:
-            asyncio.run(self._start_warm())
+            _wait_for(self._start_warm)
         except BaseException as error:  # handed to the thread that waits for the kernel
             self._failure = error
 
@@ -168,7 +169,7 @@ class WarmKernel:
         self._starting.join()
         if self._failure is not None:
             raise self._failure
-        asyncio.run(self._execute(CLEAN_SLATE))
+        _wait_for(lambda: self._execute(CLEAN_SLATE))
         return self._manager
 
     async def _end(self) -> None:
@@ -188,8 +189,14 @@ class WarmKernel:
     ) -> None:
         self._starting.join()
         if self._manager.has_kernel:
-            asyncio.run(self._end())
+            _wait_for(self._end)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _wait_for(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine to its end in a thread and loop of its own, whatever loop the caller stands in."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(lambda: asyncio.run(work())).result()
 
 
 def run_notebook(

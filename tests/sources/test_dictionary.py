@@ -40,6 +40,6 @@ def test_what_the_dictionary_says_of_a_field() -> None:
 
 def test_labels_are_words_in_both_languages() -> None:
     names = field_names()
-    assert names["field.orders.amount"] == {"zh": "金额", "en": "amount paid; negative for refunds"}
+    assert names["field.orders.amount"] == {"zh": "金额", "en": "amount"}
     assert all(text["zh"] and text["en"] for text in names.values())
     assert len(names) == len(TABLES) + sum(len(table.names) for table in TABLES.values())
