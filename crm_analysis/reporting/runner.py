@@ -117,6 +117,7 @@ def _build(
             page = folder / f"report.{lang}.html"
             page.write_text(render_report(executed[lang], words=facts.words, facts=facts), "utf-8")
             written.append(page)
+    _store(stored, folder / "notebooks")
     if not request.only:
         with _timed(seconds, "workbook"):
             report("files", len(request.languages), len(request.languages) + 1, "workbook.xlsx")
@@ -179,7 +180,6 @@ def _show(
                 except BaseException:
                     stop.set()
                     raise
-                copy_whole(output, path)
             else:
                 shutil.copyfile(path, output)
             executed.append(nbformat.read(output, as_version=4))
@@ -201,12 +201,14 @@ def _show(
             raise
 
 
-def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that the target is never seen half written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(source, part)
-    part.replace(target)
+def _store(stored: Mapping[str, Mapping[Chapter, Path]], folder: Path) -> None:
+    """Keep executed notebooks that made a good page for the next run; none is ever seen half written."""
+    for lang, paths in stored.items():
+        for chapter, path in paths.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f".{path.name}.{os.getpid()}")
+            shutil.copyfile(folder / f"{chapter.name}.{lang}.ipynb", part)
+            part.replace(path)
 
 
 def _keep_results(ws: Workspace, names: Sequence[str], folder: Path) -> None:

@@ -15,7 +15,7 @@ def connect(*, memory_limit: str, temp_folder: Path) -> Backend:
     memory_limit
         Such as ``4GB``; DuckDB's own default is 80 % of the machine for every process.
     """
-    temp_folder.mkdir(parents=True, exist_ok=True)
+    temp_folder.parent.mkdir(parents=True, exist_ok=True)
     return ibis.duckdb.connect(
         memory_limit=memory_limit,
         temp_directory=str(temp_folder),
