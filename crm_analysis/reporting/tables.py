@@ -176,7 +176,7 @@ def format_status(slug: Any, *, words: Words) -> str:
 
 
 def is_number_column(table: pd.DataFrame, *, name: str) -> bool:
-    """Tell whether a column is set to the right: numbers, and text in columns whose name says a unit."""
+    """Tell whether a column is set to the right: numbers, and texts most of which begin with a number."""
     values = table[name]
     if types.is_numeric_dtype(values) and not types.is_bool_dtype(values):
         return True
@@ -184,7 +184,7 @@ def is_number_column(table: pd.DataFrame, *, name: str) -> bool:
     if is_data or name in {"status", "quarter", *DOMAINS} or re.search(_DATES, name):
         return False
     texts = [value for value in values if isinstance(value, str) and value != ABSENT]
-    return bool(texts) and all(_NUMBER_TEXT.match(value) for value in texts)
+    return 2 * sum(bool(_NUMBER_TEXT.match(value)) for value in texts) > len(texts)
 
 
 _NUMBER_TEXT = re.compile(r"^[\s≥≤<>+\-−±¥$€£]*\d")
