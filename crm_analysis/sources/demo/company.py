@@ -29,6 +29,7 @@ from crm_analysis.sources.demo.orders import CANCELLED, order_items_table, order
 from crm_analysis.sources.demo.people import customers_history_table, customers_table, registered_seconds
 from crm_analysis.sources.demo.programme import actions_table
 from crm_analysis.sources.demo.purchases import TARGETS
+from crm_analysis.sources.demo.rates import LEAST_ORDERS, MOST_ORDERS, parameters_for
 from crm_analysis.sources.demo.service import interactions_table
 from crm_analysis.sources.demo.surveys import surveys_table
 from crm_analysis.sources.demo.write import DemoFolder, Format
@@ -59,6 +60,7 @@ def make_demo(
     tables: Sequence[str] | None = None,
     format: Format | None = None,  # noqa: A002
     parameters: Parameters | None = None,
+    orders_per_customer: float | None = None,
 ) -> dict[str, Any]:
     """Write a synthetic company of three years into ``folder`` and return its truth.
 
@@ -76,6 +78,10 @@ def make_demo(
         CSV up to 50,000 customers, Parquet above, unless given.
     parameters
         Parameters of the generative model; see `model`.
+    orders_per_customer
+        Rows of ``orders`` for each row of ``customers``, refunds included, met within 2 %: the purchase rates are
+        scaled (`rates`), and ``truth.json`` names the rates that were found. As the parameters have it, about 12.4,
+        unless given.
 
     Returns
     -------
@@ -86,12 +92,16 @@ def make_demo(
     Raises
     ------
     SettingsError
-        Unknown tables, an impossible number of customers, or a folder with other files.
+        Unknown tables, an impossible number of customers or orders, or a folder with other files.
     """
-    wanted = _check(customers=customers, tables=tables, format_=format)
+    wanted = _check(customers=customers, tables=tables, format_=format, orders_per_customer=orders_per_customer)
     model = parameters or Parameters()
     blocks = math.ceil(customers / BLOCK_SIZE)
     chosen: Format = format or ("csv" if blocks == 1 else "parquet")
+    if orders_per_customer is not None:
+        model = parameters_for(
+            model, orders_per_customer=orders_per_customer, customers=customers, seed=seed, until=until
+        )
     world = make_world(customers=customers, seed=seed, until=until, parameters=model)
     demo = DemoFolder(Path(folder), format_=chosen, blocks=blocks)
     faults: dict[str, int] = {}
@@ -119,7 +129,9 @@ def make_demo(
     return truth
 
 
-def _check(*, customers: int, tables: Sequence[str] | None, format_: str | None) -> set[str]:
+def _check(
+    *, customers: int, tables: Sequence[str] | None, format_: str | None, orders_per_customer: float | None
+) -> set[str]:
     problems = []
     wanted = list(TABLES) if tables is None else list(tables)
     unknown = sorted(set(wanted) - set(TABLES))
@@ -131,6 +143,9 @@ def _check(*, customers: int, tables: Sequence[str] | None, format_: str | None)
         problems.append(Problem(f"{customers} customers cannot be made", "customers", fix))
     if format_ not in (None, "csv", "parquet"):
         problems.append(Problem(f"{format_!r} is no format", "format", "give csv or parquet"))
+    if orders_per_customer is not None and not LEAST_ORDERS <= orders_per_customer <= MOST_ORDERS:
+        what = f"{orders_per_customer:g} orders per customer cannot be made"
+        problems.append(Problem(what, "orders_per_customer", f"give {LEAST_ORDERS:g} to {MOST_ORDERS:g}"))
     if problems:
         raise SettingsError(problems)
     return set(wanted)
@@ -140,8 +155,11 @@ def _write_block(demo: DemoFolder, block: Block, *, wanted: set[str], as_text: b
     """Write all wanted tables of a block; return the ids of the planted faults."""
     registered = registered_seconds(block)
     planted: dict[str, Planted] = {}
-    if "customers" in wanted:
-        planted["customers"] = spoil_customers(customers_table(block, registered=registered), block=block)
+    register: Planted | None = None
+    if wanted & {"customers", "customers_history"}:
+        register = spoil_customers(customers_table(block, registered=registered), block=block)
+    if register is not None and "customers" in wanted:
+        planted["customers"] = register
     if "orders" in wanted:
         campaign_ids = [campaign.campaign_id for campaign in block.world.campaigns]
         orders = orders_table(block.orders, latents=block.latents, campaign_ids=campaign_ids)
@@ -151,8 +169,9 @@ def _write_block(demo: DemoFolder, block: Block, *, wanted: set[str], as_text: b
     for name, build in _BUILDERS.items():
         if name in wanted:
             demo.write(name, build(block), block=block.index)
-    if "customers_history" in wanted:
-        demo.write("customers_history", customers_history_table(block, registered=registered), block=block.index)
+    if register is not None and "customers_history" in wanted:
+        history = customers_history_table(block, registered=registered, register=register.table)
+        demo.write("customers_history", history, block=block.index)
 
     duplicates = planted["customers"].found["duplicate_people"] if "customers" in planted else []
     demo.append("truth.parquet", _hidden_table(block, duplicates=duplicates))

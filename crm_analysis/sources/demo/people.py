@@ -105,8 +105,15 @@ def customers_table(block: Block, *, registered: Ints) -> pa.Table:
     })  # fmt: skip
 
 
-def customers_history_table(block: Block, *, registered: Ints) -> pa.Table:
-    """Return the canonical ``customers_history``: first owner and region, and one later change of some."""
+def customers_history_table(block: Block, *, registered: Ints, register: pa.Table) -> pa.Table:
+    """Return the canonical ``customers_history``: first owner and region, and one later change of some.
+
+    Parameters
+    ----------
+    register
+        ``customers`` with its faults: what the register does not hold was never entered, so it has no history either,
+        and the last value of a field is the one that stands in the register.
+    """
     world, latents, rng = block.world, block.latents, block.rng("customers_history")
     staff, count = world.staff, len(latents)
     moved = rng.random(count) < 0.08
@@ -121,7 +128,9 @@ def customers_history_table(block: Block, *, registered: Ints) -> pa.Table:
         col.pick(staff.names, latents.owner[changed]),
     ])  # fmt: skip
     field = np.concatenate([np.zeros(count), np.ones(count), np.zeros(len(changed))]).astype(np.int64)
+    entered = np.vstack([register[name].is_valid().to_numpy() for name in ("owner", "region")])
     order = np.lexsort((at, field, who))
+    order = order[entered[field, who][order]]
     made = pa.table({
         "customer_id": col.ids("C", latents.number[who]),
         "field": col.pick(("owner", "region"), field),
