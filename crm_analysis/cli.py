@@ -1,7 +1,14 @@
-"""The command line: thin, and the only place that reads the clock. Exit status: 0 fine, 1 data or analysis, 2 usage."""
+"""The command line: thin, and the only place that reads the clock.
 
+Exit status: 0 fine, 1 data or analysis, 2 usage or settings, 130 interrupted. No command ends in a traceback: what
+nobody foresaw is told in one line, its details are kept in a file.
+"""
+
+import errno
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +16,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from crm_analysis.base.errors import CRMError
 from crm_analysis.base.words import LANGUAGES
 
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 1, 130
+PIPED_WIDTH = 110
+Config = Annotated[Path, typer.Option(help="Settings file of the company.")]
+Asked = Annotated[str, typer.Option(help="2025Q3, FY26Q1, or latest.")]
 
 app = typer.Typer(
     help="Quarterly CRM analysis: from customer data to a report for management and a workbook for staff.",
@@ -24,8 +33,8 @@ app = typer.Typer(
 
 @app.command()
 def report(
-    config: Annotated[Path, typer.Option(help="Settings file of the company.")] = Path("crm.yml"),
-    quarter: Annotated[str, typer.Option(help="2025Q3, FY26Q1, or latest.")] = "latest",
+    config: Config = Path("crm.yml"),
+    quarter: Asked = "latest",
     lang: Annotated[str, typer.Option(help="Languages, separated by commas.")] = ",".join(LANGUAGES),
     only: Annotated[str, typer.Option(help="Chapters, separated by commas, such as segmentation,churn.")] = "",
     reports: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
@@ -48,17 +57,47 @@ def report(
         refresh=not cache,
         identified=identified,
     )
-    try:
-        with progress_shown() as shown:
-            outcome = make_report(request, report=shown)
-    except KeyboardInterrupt:
-        print("Interrupted; the last good report is untouched.", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    with _told(config, interrupted="Interrupted; the last good report is untouched."), progress_shown() as shown:
+        outcome = make_report(request, report=shown)
     console = Console(soft_wrap=True)
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in outcome.seconds.items())
     console.print(f"[bold]{outcome.quarter}[/] is ready ({parts}). Open:")
     for path in outcome.files:
         console.print(f"  {path}", highlight=False)
+
+
+@app.command()
+def check(config: Config = Path("crm.yml"), quarter: Asked = "latest") -> None:
+    """Look through settings and data without making a report; exit 0 fine, 1 data, 2 settings cannot be used."""
+    from crm_analysis.reporting.checks import check_company, check_table, check_verdict
+
+    with _told(config):
+        checked = check_company(config, quarter=quarter, today=date.today())
+        console = _console()
+        table = check_table(checked, ascii_only=console.options.ascii_only)
+        if console.is_terminal:
+            console.print(table)
+        else:
+            with console.capture() as captured:
+                console.print(table)
+            print("\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n"))
+        print(check_verdict(checked, config=config, quarter=quarter))
+    raise typer.Exit(checked.exit_code)
+
+
+@app.command()
+def settings(
+    config: Config = Path("crm.yml"),
+    only: Annotated[str, typer.Option(help="A section, or a part of one, such as segmentation.rfm.")] = "",
+) -> None:
+    """Print the settings in force as YAML, each value with where it comes from."""
+    from crm_analysis.base.settings import read_file
+    from crm_analysis.base.settings_shown import settings_lines
+    from crm_analysis.opening import open_settings
+
+    with _told(config):
+        for line in settings_lines(open_settings(config), read_file(config), only=only):
+            print(line)
 
 
 @app.command()
@@ -70,11 +109,22 @@ def demo(
         2025, 9, 30
     ),
     tables: Annotated[str, typer.Option(help="Tables to make, separated by commas; all when empty.")] = "",
+    orders_per_customer: Annotated[
+        float | None, typer.Option(help="Rows of orders for each customer, refunds included; about 12 when not given.")
+    ] = None,
 ) -> None:
     """Make a plainly synthetic company: three years of data, settings, and the truth behind it."""
     from crm_analysis.sources.demo import make_demo
 
-    truth = make_demo(folder, customers=customers, seed=seed, until=until.date(), tables=_listed(tables) or None)
+    with _told(None, interrupted="Interrupted; what was there before is untouched."):
+        truth = make_demo(
+            folder,
+            customers=customers,
+            seed=seed,
+            until=until.date(),
+            tables=_listed(tables) or None,
+            orders_per_customer=orders_per_customer,
+        )
     console = Console(soft_wrap=True)
     counts = truth["rows"]
     rows = ", ".join(f"{name} {count:,}" for name, count in counts.items())
@@ -86,16 +136,54 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _console() -> Console:
+    """Return the console for tables; of a fixed width where nobody watches, so that piped text is always the same."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+
+
+@contextmanager
+def _told(config: Path | None, *, interrupted: str = "Interrupted.") -> Iterator[None]:
+    """End a command with words and an exit status, whatever goes wrong inside.
+
+    Parameters
+    ----------
+    config
+        Names the cache, where details are kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader of a pipe has gone
+            raise
+        raise typer.Exit(_tell(error, config)) from None
+
+
+def _tell(error: Exception, config: Path | None) -> int:
+    """Say what went wrong and return the exit status."""
+    from crm_analysis.reporting.failures import details_folder, known_failure, save_details, tell_failure
+
+    console = Console(stderr=True, soft_wrap=True)
+    known = known_failure(error)
+    if known is not None:
+        lines = [str(known), *getattr(error, "__notes__", [])]
+        console.print("\n".join(lines), markup=False, highlight=False)
+        return known.exit_code
+    kept = save_details(error, folder=details_folder(config), command=sys.argv, now=datetime.now().astimezone())
+    console.print(f"Unexpected error: {tell_failure(error)} (details: {kept})", markup=False, highlight=False)
+    return FAILED
+
+
 def main() -> None:
-    """Run the command line; errors made on purpose are told without a traceback."""
+    """Run the command line."""
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        app()
-    except CRMError as error:
-        console = Console(stderr=True, soft_wrap=True)
-        console.print("\n".join([str(error), *getattr(error, "__notes__", [])]), markup=False, highlight=False)
-        sys.exit(error.exit_code)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a sign shows another one
+            stream.reconfigure(errors="replace")
+    app()
 
 
 def _interrupt(signum: int, frame: object) -> None:

@@ -94,13 +94,17 @@ class Quarter:
         return f"{self.year}Q{self.number}" if self.first_month == 1 else f"FY{self.year % 100:02d}Q{self.number}"
 
 
-def latest_covered_quarter(newest: date, *, tolerance_days: int, first_month: int = 1) -> Quarter:
+def latest_covered_quarter(
+    newest: date, *, tolerance_days: int, first_month: int = 1, today: date | None = None
+) -> Quarter:
     """Return the newest quarter whose end the data reach, ``tolerance_days`` of silence allowed.
 
     Parameters
     ----------
     newest
         Local date of the newest order.
+    today
+        A quarter that is not over today is never the latest one, whatever the data say.
 
     Examples
     --------
@@ -108,6 +112,11 @@ def latest_covered_quarter(newest: date, *, tolerance_days: int, first_month: in
     '2025Q3'
     >>> str(latest_covered_quarter(date(2025, 9, 20), tolerance_days=7))
     '2025Q2'
+    >>> str(latest_covered_quarter(date(2025, 9, 29), tolerance_days=7, today=date(2025, 9, 30)))
+    '2025Q2'
     """
     quarter = Quarter.containing(newest, first_month=first_month)
-    return quarter if (quarter.last_day - newest).days <= tolerance_days else quarter.shift(-1)
+    covered = quarter if (quarter.last_day - newest).days <= tolerance_days else quarter.shift(-1)
+    if today is None:
+        return covered
+    return min(covered, Quarter.containing(today, first_month=first_month).shift(-1))

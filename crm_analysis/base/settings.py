@@ -4,19 +4,23 @@ Every threshold of REQUIREMENTS is a field here with its default in ``presets/<p
 or a wrong value gives one message with all problems and the nearest valid names.
 """
 
-import difflib
 import re
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.settings_file import SettingsFile, layer, read_settings_file
+from crm_analysis.base.settings_problems import Check, check_settings
 from crm_analysis.base.words import LANGUAGES
 
 Preset = Literal["retail", "b2b", "services", "finance"]
@@ -24,11 +28,37 @@ PRESETS = get_args(Preset)
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Days = Annotated[int, Field(ge=1)]
+Encoding = Literal["utf-8", "gbk", "gb18030", "utf-16"]
+ENCODINGS = get_args(Encoding)
 Range = tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Unknown names are refused; numbers and days are never guessed from text, numbers or true and false."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        wanted = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        items = value if isinstance(value, (list, tuple)) else [value]
+        if wanted and wanted <= {int, float} and any(isinstance(item, (str, bool)) for item in items):
+            raise PydanticCustomError("number_wanted", "a number is wanted")
+        if wanted == {date} and not all(_is_day(item) for item in items):
+            raise PydanticCustomError("day_wanted", "a day is wanted")
+        return value
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the plain types that an annotation ends in, "nothing" left out."""
+    parts = [part for part in get_args(annotation) if isinstance(part, type) or get_args(part)]
+    return set().union(*map(_kinds, parts)) if parts else {annotation} - {NoneType}
+
+
+def _is_day(value: Any) -> bool:
+    is_text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip())
+    return value is None or bool(is_text) or (isinstance(value, date) and not isinstance(value, datetime))
 
 
 class Name(_Frozen):
@@ -38,15 +68,38 @@ class Name(_Frozen):
     en: str
 
 
-class TableSource(_Frozen):
-    """Where a canonical table comes from.
+class Source(_Frozen):
+    """Where rows come from, and how they are written there.
 
     Attributes
     ----------
     path
-        File, or glob of files of the same columns, relative to the settings file; CSV or Parquet.
+        File, folder (all CSV or all Parquet files in it) or glob, relative to the settings file; CSV, Parquet, or one
+        DuckDB file, which is only ever read. Columns of several files are united by name.
+    table
+        Table or view of a DuckDB file: ``orders`` or ``schema.orders``.
     columns
         ``{canonical field: heading in the file}`` for headings that differ from the canonical names.
+    decimal
+        Mark before the decimals: ``,`` for ``1.234,56``.
+    date_format
+        Form of dates and times in the notation of strptime, or several of them, tried in order.
+    """
+
+    path: str
+    table: str | None = None
+    columns: dict[str, str] = {}
+    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n]$')] = ","
+    encoding: Encoding = "utf-8"
+    decimal: Literal[".", ","] = "."
+    date_format: str | tuple[str, ...] | None = None
+
+
+class TableSource(Source):
+    """Where a canonical table comes from.
+
+    Attributes
+    ----------
     constants
         ``{canonical field: value}`` for fields that the file lacks but that are the same for all rows.
     values
@@ -55,17 +108,12 @@ class TableSource(_Frozen):
         Canonical field to fill with the number of the row, where the file has no such id (every row is one order).
     """
 
-    path: str
     row_id: str | None = None
-    columns: dict[str, str] = {}
     constants: dict[str, str | int | float | bool] = {}
     values: dict[str, dict[str, str]] = {}
-    delimiter: str = ","
-    encoding: Literal["utf-8", "gbk", "gb18030"] = "utf-8"
-    date_format: str | None = None
 
 
-class OrderLines(_Frozen):
+class OrderLines(Source):
     """Orders declared from invoice lines: grouped by ``order_id``, amounts summed, earliest time kept.
 
     The source is read like a table; its lines become ``order_items``.
@@ -78,11 +126,6 @@ class OrderLines(_Frozen):
         Order ids that begin with it are refunds (credit notes).
     """
 
-    path: str
-    columns: dict[str, str] = {}
-    delimiter: str = ","
-    encoding: Literal["utf-8", "gbk", "gb18030"] = "utf-8"
-    date_format: str | None = None
     amount: Literal["amount", "quantity_times_price"] = "amount"
     refund_prefix: str | None = None
     require_positive: bool = True
@@ -97,12 +140,16 @@ class DataSettings(_Frozen):
         Day of the export; rows dated later are impossible and go to quarantine. Without it they are only left out.
     void_statuses
         Values of ``orders.status`` that mean the order never took place.
+    rates
+        Exchange rates, columns ``currency, valid_from, rate``: the reporting currency that one unit is worth from that
+        day on. Needed where orders or lines are in another currency; without a rate their rows go to quarantine.
     """
 
     tables: dict[str, TableSource] = {}
     exported_on: date | None = None
     void_statuses: tuple[str, ...] = ("cancelled", "void")
     order_lines: OrderLines | None = None
+    rates: TableSource | None = None
     memory_limit: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)$")] = "4GB"
     coverage_tolerance_days: Annotated[int, Field(ge=0)] = 7
     earliest_date: date = date(1990, 1, 1)
@@ -111,6 +158,8 @@ class DataSettings(_Frozen):
     def _orders_once(self) -> "DataSettings":
         if self.order_lines is not None and "orders" in self.tables:
             raise ValueError("give either tables.orders or order_lines, not both")
+        if self.order_lines is not None and "order_items" in self.tables:
+            raise ValueError("give either tables.order_items or order_lines, not both: lines become items")
         return self
 
 
@@ -133,6 +182,13 @@ class SegmentRule(_Frozen):
     r: Range = (1, 5)
     f: Range = (1, 5)
     m: Range = (1, 5)
+
+    @field_validator("r", "f", "m")
+    @classmethod
+    def _low_first(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError(f"{list(value)} matches no score; write the lower end first")
+        return value
 
 
 class RFMSettings(_Frozen):
@@ -172,6 +228,12 @@ class LifecycleSettings(_Frozen):
     minimum_lost_days: Days = 180
     growth_threshold: Share = 0.20
 
+    @model_validator(mode="after")
+    def _in_order(self) -> "LifecycleSettings":
+        if not self.declining_after < self.dormant_after < self.lost_after:
+            raise ValueError("declining_after, dormant_after and lost_after must rise in this order")
+        return self
+
 
 class SegmentationSettings(_Frozen):
     """Segmentation (S1, S2); ``primary_scheme`` keys every target, strategy and list."""
@@ -189,6 +251,13 @@ class PortraitSettings(_Frozen):
     top_categories: Annotated[int, Field(ge=1)] = 6
     minimum_cell: Annotated[int, Field(ge=1)] = 10
     behaviour_days: Days = 365
+
+    @field_validator("age_bands", "tenure_bands_years")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(below >= above for below, above in pairwise(value)):
+            raise ValueError("the ends of bands must rise")
+        return value
 
 
 class ChurnSettings(_Frozen):
@@ -294,31 +363,29 @@ class Settings(_Frozen):
         return value
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: Path, *, checks: Sequence[Check] = ()) -> Settings:
     """Return the settings of a file, its preset layered under it.
+
+    Parameters
+    ----------
+    checks
+        Further checks on the file, of names that only other parts of the package know.
 
     Raises
     ------
     SettingsError
         The file is absent, is no YAML mapping, or holds unknown keys or wrong values; all problems at once.
     """
-    if not path.is_file():
-        fix = "name an existing file with --config, or make a demo with: crm-analysis demo data/demo"
-        raise SettingsError(Problem("there is no such file", str(path), fix))
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: other encodings, days such as 2025-13-01
-        fix = "mend the line it names; the file must be YAML in UTF-8"
-        raise SettingsError(Problem(f"it cannot be read: {error}", str(path), fix)) from error
-    if not isinstance(given, Mapping):
-        fix = "begin with lines such as 'company: {zh: ..., en: ...}'"
-        raise SettingsError(Problem(f"it holds a {type(given).__name__}, not settings", str(path), fix))
-    preset = given.get("preset", "retail")
-    defaults = load_preset(preset) if preset in PRESETS else {}
-    try:
-        return Settings.model_validate(layer(defaults, given))
-    except ValidationError as error:
-        raise SettingsError([_problem(item, path) for item in error.errors()]) from error
+    return check_settings(Settings, read_file(path), checks=checks)
+
+
+def read_file(path: Path) -> SettingsFile:
+    """Return a settings file as written, with the preset that it names."""
+    file = read_settings_file(path)
+    preset = file.values.get("preset", "retail")
+    if preset not in PRESETS:
+        return file
+    return replace(file, preset_name=preset, preset=load_preset(preset))
 
 
 def load_preset(name: str) -> dict[str, Any]:
@@ -327,53 +394,4 @@ def load_preset(name: str) -> dict[str, Any]:
     return yaml.safe_load(text) or {}
 
 
-def layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``above`` laid over ``below``: mappings merge key by key, everything else is replaced.
-
-    >>> layer({"a": {"x": 1, "y": 2}, "b": [1]}, {"a": {"y": 3}, "b": [2]})
-    {'a': {'x': 1, 'y': 3}, 'b': [2]}
-    """
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = layer(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return merged
-
-
-def _problem(item: Any, path: Path) -> Problem:
-    """Return one pydantic error as what, where, fix."""
-    where = f"{path.name}: " + ".".join(str(part) for part in item["loc"] if "[" not in str(part))
-    if item["type"] == "extra_forbidden":
-        valid = _names_beside(item["loc"])
-        near = difflib.get_close_matches(str(item["loc"][-1]), valid, n=1)
-        fix = f"did you mean {near[0]!r}?" if near else f"valid names here: {', '.join(sorted(valid))}"
-        return Problem(f"unknown key {item['loc'][-1]!r}", where, fix)
-    if item["type"] == "missing":
-        return Problem("it is missing", where, f"add {item['loc'][-1]!r}")
-    if item["type"] == "literal_error" and isinstance(item["input"], str):
-        allowed = re.findall(r"'([^']+)'", item["ctx"]["expected"])
-        near = difflib.get_close_matches(item["input"], allowed, n=1)
-        fix = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
-        return Problem(f"{item['input']!r} is not allowed", where, fix)
-    what = f"{item['msg'].removeprefix('Value error, ')} (got {item['input']!r})"
-    return Problem(what, where, "give a value of that form")
-
-
-def _names_beside(loc: tuple[Any, ...]) -> list[str]:
-    """Return the valid keys at the place where an unknown key was found."""
-    model: Any = Settings
-    for part in loc[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        candidates = [] if field is None else [field.annotation, *_nested(field.annotation)]
-        nested = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        if field is None:
-            continue
-        model = nested[0] if nested else model
-    return list(getattr(model, "model_fields", {}))
-
-
-def _nested(annotation: Any) -> list[Any]:
-    return [leaf for arg in get_args(annotation) for leaf in [arg, *_nested(arg)]]
-
-
-__all__ = ["LANGUAGES", "PRESETS", "Settings", "layer", "load_preset", "load_settings"]
+__all__ = ["LANGUAGES", "PRESETS", "Settings", "layer", "load_preset", "load_settings", "read_file"]

@@ -8,9 +8,11 @@
     reports/.building/<name>/     a run at work, or what a killed one left
     reports/.previous/<quarter>/  the report before the last good one
     reports/.swap                 name of a swap that has begun; its folder in .building is complete
+    reports/.holder               number of the process that is writing
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from crm_analysis.base.errors import AnalysisError, Problem, SettingsError
 
-BUILDING, PREVIOUS, SWAP, LOCK = ".building", ".previous", ".swap", ".lock"
+BUILDING, PREVIOUS, SWAP, LOCK, HOLDER = ".building", ".previous", ".swap", ".lock", ".holder"
 MANIFEST = "manifest.json"
 
 
@@ -41,15 +43,26 @@ def locked(reports: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         fix = "wait for it to end, or give this one another folder with --reports"
-        raise AnalysisError(Problem("another run is writing there", str(reports), fix)) from error
+        raise AnalysisError(Problem(f"another run{_holder(reports)} is writing there", str(reports), fix)) from error
     except OSError as error:
         fix = "give a folder that you may write to with --reports"
         raise SettingsError(Problem(f"it cannot be written: {error.strerror}", str(reports), fix)) from error
     try:
+        (reports / HOLDER).write_text(str(os.getpid()), "utf-8")
         recover(reports)
         yield
     finally:
+        (reports / HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(reports: Path) -> str:
+    """Return who holds the folder, as a clause; nothing where he has not said so yet."""
+    try:
+        number = (reports / HOLDER).read_text("utf-8").strip()
+    except OSError:
+        return ""
+    return f" (process {number})" if number else ""
 
 
 def start_building(reports: Path, name: str) -> Path:

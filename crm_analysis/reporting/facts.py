@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from crm_analysis.evaluation.display import metric_definitions
 from crm_analysis.reporting.html import ReportFacts
+from crm_analysis.sources.coverage import coverage_message
 from crm_analysis.workspace import Workspace
 
 
 def make_facts(ws: Workspace, *, lang: str, is_partial: bool = False) -> ReportFacts:
     """Return the facts of a report in one language."""
-    words = ws.speaking(lang).words
+    words, coverage = ws.speaking(lang).words, ws.result("coverage")
     facts = ReportFacts(
         words=words,
         company=getattr(ws.settings.company, lang),
@@ -17,6 +18,7 @@ def make_facts(ws: Workspace, *, lang: str, is_partial: bool = False) -> ReportF
         last_day=ws.quarter.last_day.isoformat(),
         freshness=ws.result("freshness"),
         is_partial=is_partial,
+        warning="" if coverage["is_complete"] else words.say(coverage_message(coverage)),
     )
     if is_partial:
         return facts

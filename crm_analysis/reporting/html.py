@@ -47,6 +47,8 @@ class ReportFacts:
         One row per table of the company: newest date, rows, status; columns as for any table.
     is_partial
         Only some chapters were asked for.
+    warning
+        What has to be known before anything is read, such as a quarter that the data cover in part.
     """
 
     words: Words
@@ -56,6 +58,7 @@ class ReportFacts:
     definitions: Sequence[tuple[str, str]] = ()
     freshness: pd.DataFrame | None = None
     is_partial: bool = False
+    warning: str = ""
 
 
 def render_report(notebooks: Sequence[NotebookNode], *, words: Words, facts: ReportFacts) -> str:
@@ -195,6 +198,7 @@ def _entry(manifest: Mapping[str, Any], *, zh: Words, en: Words) -> dict[str, An
         "en": en.format_quarter(manifest["quarter"]),
         "links": links,
         "is_partial": bool(manifest.get("is_partial")),
+        "is_complete": bool(manifest.get("is_complete", True)),
     }
 
 

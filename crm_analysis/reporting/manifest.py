@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_analysis import __version__
+from crm_analysis.base.settings_file import mask_secrets
 from crm_analysis.reporting import archive
 from crm_analysis.reporting.request import Request
 from crm_analysis.workspace import Workspace, code_fingerprint
@@ -19,11 +20,13 @@ def make_manifest(
     ws: Workspace, *, request: Request, files: Sequence[Path], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the manifest of a run; holds no secret and no path outside the report."""
-    report = ws.result("load_report")
+    report, coverage = ws.result("load_report"), ws.result("coverage")
     return {
         "quarter": str(ws.quarter),
         "quarter_end": str(ws.quarter.last_day),
         "is_partial": bool(request.only),
+        "is_complete": coverage["is_complete"],
+        "coverage": coverage,
         "company": ws.settings.company.model_dump(),
         "languages": list(request.languages),
         "chapters": list(request.only) or "all",
@@ -32,7 +35,7 @@ def make_manifest(
         "versions": {"crm-analysis": __version__, "python": platform.python_version()}
         | {name: version(name) for name in PACKAGES},
         "code": code_fingerprint(),
-        "settings": ws.settings.model_dump(mode="json"),
+        "settings": json.loads(mask_secrets(ws.settings.model_dump_json())),
         "inputs": dict(ws.files),
         "rows": json.loads(report.to_json(orient="records")),
         "results": [

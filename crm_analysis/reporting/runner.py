@@ -14,9 +14,8 @@ from typing import Any
 import nbformat
 
 from crm_analysis.base.errors import AnalysisError, CRMError, Problem, SettingsError
-from crm_analysis.base.settings import load_settings
 from crm_analysis.base.words import LANGUAGES
-from crm_analysis.opening import open_workspace
+from crm_analysis.opening import open_settings, open_workspace
 from crm_analysis.reporting import archive
 from crm_analysis.reporting.manifest import make_manifest, save_index, save_manifest
 from crm_analysis.reporting.notebooks import (
@@ -31,7 +30,7 @@ from crm_analysis.reporting.request import Outcome, Request
 from crm_analysis.workspace import Workspace
 
 RING_AGAIN_SECONDS = 5
-FACT_RESULTS = ("load_report", "freshness")
+FACT_RESULTS = ("load_report", "freshness", "coverage")
 WORKBOOK_RESULTS = ("segments", "warning_list", "scorecard", "strategy_table")
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
@@ -51,7 +50,7 @@ def make_report(request: Request, *, report: Report = lambda *_: None) -> Outcom
     if unknown or not request.languages:
         fix = f"give one or more of {', '.join(LANGUAGES)}"
         raise SettingsError(Problem(f"{', '.join(unknown) or 'nothing'} is no language of the reports", "--lang", fix))
-    settings = load_settings(request.config)
+    settings = open_settings(request.config)
     notebooks = {chapter: nbformat.read(chapter.path, as_version=4) for chapter in chapters}
     for chapter, notebook in notebooks.items():
         check_parameters(notebook, dict.fromkeys(("config", "quarter", "lang")), name=chapter.name)
@@ -138,7 +137,7 @@ def _compute(ws: Workspace, names: Sequence[str], *, report: Report) -> None:
             continue
         try:
             ws.ensure(name)
-        except (MemoryError, TimeUpError):
+        except (MemoryError, OSError, TimeUpError):
             raise
         except SettingsError:
             raise

@@ -1,6 +1,7 @@
 """The folder of reports: whole or not at all, whatever breaks and when."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,11 @@ def test_empty_mark_of_a_swap_is_ignored(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
-    with archive.locked(tmp_path), pytest.raises(AnalysisError, match="another run is writing there"):  # noqa: SIM117
+    told = rf"another run \(process {os.getpid()}\) is writing there"
+    with archive.locked(tmp_path), pytest.raises(AnalysisError, match=told):  # noqa: SIM117
         with archive.locked(tmp_path):
             pass
+    assert [path.name for path in tmp_path.iterdir()] == [archive.LOCK]
 
 
 def test_folder_that_is_a_file_is_told(tmp_path: Path) -> None:

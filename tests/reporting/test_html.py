@@ -63,6 +63,13 @@ class Outline(HTMLParser):
             self._text = None
 
 
+def test_a_quarter_that_is_not_complete_is_told_before_anything_else():
+    page = render(book(*TITLES), warning="Careful: <41> days are missing.")
+    told = '<p class="partial" role="note">Careful: &lt;41&gt; days are missing.</p>'
+    assert page.index(told) < page.index('<main id="main">')
+    assert 'role="note"' not in render(book(*TITLES))
+
+
 # -- chapters ----------------------------------------------------------------------------------------------------------
 
 
@@ -258,3 +265,9 @@ def test_index_links_only_what_there_is():
 
 def test_empty_index_says_so():
     assert "目前还没有报告。" in render_index([])
+
+
+def test_the_index_marks_quarters_that_are_not_complete():
+    words = Words("en").word("coverage.index")
+    assert words not in render_index([manifest("2025Q3"), manifest("2025Q2", is_complete=True)])
+    assert render_index([manifest("2025Q3"), manifest("2025Q4", is_complete=False)]).count(words) == 1

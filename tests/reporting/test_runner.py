@@ -80,6 +80,8 @@ def test_manifest_tells_what_the_report_was_made_from(rendered_reports) -> None:
     manifest = _manifest(rendered_reports.folder)
     assert manifest["quarter"] == QUARTER
     assert manifest["quarter_end"] == "2025-09-30"
+    assert manifest["is_complete"]
+    assert manifest["coverage"]["newest_order_date"] == "2025-09-30"
     assert manifest["made_at"] == "2025-10-08T06:30:00+08:00"
     assert {"crm-analysis", "python", "pandas", "duckdb"} <= set(manifest["versions"])
     assert set(manifest["inputs"]) == set(manifest["settings"]["data"]["tables"])
