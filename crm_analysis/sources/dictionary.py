@@ -1,12 +1,10 @@
 """The data dictionary ``data/README.md``, written from the schema, so that it cannot say anything else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from crm_analysis.base.privacy import ResultSchema
-from crm_analysis.sources.features import BEFORE, DESCRIPTIVE, FEATURES_SCHEMA, WINDOWS
+from crm_analysis.sources.columns import FEATURES, PERIODS, Column, Kind
 from crm_analysis.sources.mapping import local_columns
-from crm_analysis.sources.periods import PERIODS_SCHEMA
 from crm_analysis.sources.schema import TABLES, Field, Table, Type
 
 #: What a table is for, in zh and en.
@@ -32,66 +30,6 @@ PURPOSES: Mapping[str, tuple[str, str]] = {
     "receivables": ("发票与回款：账龄", "invoices and payments: ageing"),
     "budgets": ("按季度、层级与用途批准和使用的预算", "budget granted and used, by quarter, tier and purpose"),
 }  # fmt: skip
-
-_WINDOWED = {
-    "order_count": ("订单数", "orders"),
-    "spend_amount": ("净消费金额", "spend net of refunds"),
-}
-#: What the derived features mean, in zh and en; descriptive fields take the words of the customers table.
-FEATURE_MEANINGS: Mapping[str, tuple[str, str]] = {
-    "customer_id": ("客户编号", "customer id"),
-    "exists_since_date": ("客户存在起始日（建档或首单，以早者为准）",
-                          "registered or first ordered, whichever is earlier"),
-    "tenure_days": ("客户存续天数", "days since then, to the last included day"),
-    "first_order_date": ("首次购买日", "day of the first counted order"),
-    "last_order_date": ("最近购买日", "day of the last counted order"),
-    "recency_days": ("距最近购买天数", "days since the last counted order; empty for those who never bought"),
-    "order_count": ("累计订单数（不含退款与全额退款订单）", "counted orders: no refunds, none refunded in full"),
-    "spend_amount": ("累计净消费金额", "lifetime spend net of refunds"),
-    "gross_amount": ("累计消费总额（退款前）", "lifetime spend before refunds"),
-    "refund_count": ("退款笔数", "refunds"),
-    "refund_amount": ("退款金额（正数）", "amount refunded, positive"),
-    "discount_amount": ("累计优惠金额", "discounts granted"),
-    **{
-        f"{name}_{days}d": (f"近{days}天{zh}", f"{en} of the last {days} days")
-        for days in WINDOWS for name, (zh, en) in _WINDOWED.items()
-    },
-    **{
-        f"{name}_{days}d_before": (f"再之前{days}天{zh}", f"{en} of the {days} days before those")
-        for days in BEFORE for name, (zh, en) in _WINDOWED.items()
-    },
-    "order_day_count": ("有购买的天数", "distinct days with a counted order"),
-    "gap_count": ("购买间隔数", "gaps between such days"),
-    "gap_mean_days": ("平均购买间隔", "their mean"),
-    "gap_spread_days": ("购买间隔的标准差（总体，至少两个间隔）", "their population standard deviation, from two on"),
-    "basket_mean_amount": ("客单价", "mean amount of a counted order"),
-    "discount_share": ("优惠占原价比例", "discounts as a share of what would have been paid without them"),
-    "channel_top": ("最常用购买渠道（并列取字典序首位）", "channel of most orders; ties to the first in binary order"),
-    "channel_top_share": ("该渠道订单占比", "its share of orders with a known channel"),
-    "category_top": ("最常购品类", "category of most lines; ties as above"),
-    "interaction_in_count_90d": ("近90天客户主动互动次数", "contacts from the customer in the last 90 days"),
-    "interaction_out_count_90d": ("近90天企业主动互动次数", "contacts to the customer in the last 90 days"),
-    "complaint_count_90d": ("近90天投诉次数", "complaints of the last 90 days"),
-    "complaint_count_365d": ("近365天投诉次数", "complaints of the last 365 days"),
-    "first_response_hours_mean_365d": ("近365天平均首次响应时长", "mean hours to the first human reply, last 365 days"),
-    "survey_answered_count": ("已回答题数", "answered questions"),
-    "survey_score_mean": ("问卷平均得分（各量表折算为0-1）", "mean score, every scale brought to 0-1"),
-    "survey_score_last": ("最近一次问卷得分（0-1）", "score of the latest answered questionnaire, 0-1"),
-    "contract_end_date": ("最晚合同到期日", "latest agreed end of a contract"),
-    "contract_days_left": ("距合同到期天数（已到期为负）", "days to it, negative when past"),
-}  # fmt: skip
-_PERIOD_MEANINGS = {
-    "customer_id": ("客户编号", "customer id"),
-    "quarter": ("季度", "quarter, such as 2025Q3 or FY26Q1"),
-    "quarter_start": ("季度首日", "its first day"),
-    "order_count": ("订单数", "counted orders"),
-    "gross_amount": ("消费总额（退款前）", "spend before refunds"),
-    "refund_amount": ("退款金额（正数，计入退款当季）", "refunds, positive, in the quarter of the refund"),
-    "spend_amount": ("净消费金额", "spend net of refunds"),
-    "interaction_in_count": ("客户主动互动次数", "contacts from the customer"),
-    "interaction_out_count": ("企业主动互动次数", "contacts to the customer"),
-    "complaint_count": ("投诉次数", "complaints"),
-}
 
 _HEAD = """\
 # Data dictionary · 数据字典
@@ -123,8 +61,7 @@ def data_dictionary() -> str:
             "features",
             "客户特征",
             "One row per customer that exists at the day of the report (`as_of`, exclusive).",
-            FEATURES_SCHEMA,
-            _feature_meanings(),
+            FEATURES,
         )
     )
     parts.append(
@@ -132,8 +69,7 @@ def data_dictionary() -> str:
             "customer_periods",
             "客户季度汇总",
             "One row per customer and quarter with something in it.",
-            PERIODS_SCHEMA,
-            _PERIOD_MEANINGS,
+            PERIODS,
         )
     )
     return "\n".join(parts)
@@ -179,17 +115,22 @@ def _cells(field: Field) -> Iterator[str]:
     yield f"`{field.known_at}`" if field.known_at else ""
 
 
-def _feature_meanings() -> dict[str, tuple[str, str]]:
-    described = {name: (TABLES["customers"][name].zh, TABLES["customers"][name].en) for name in DESCRIPTIVE}
-    return described | dict(FEATURE_MEANINGS)
-
-
-def _derived(name: str, zh: str, purpose: str, schema: ResultSchema, meanings: Mapping[str, tuple[str, str]]) -> str:
-    rows = [_row(f"`{column}`", *meanings[column], sensitivity) for column, sensitivity in schema.items()]
-    heads = ("column", "zh", "en", "sensitivity")
+def _derived(name: str, zh: str, purpose: str, columns: Sequence[Column]) -> str:
+    heads = ("column", "zh", "en", "type", "unit", "empty when", "sensitivity")
+    rows = [
+        _row(f"`{column.name}`", column.zh, column.en, column.type, column.unit, _empty(column), column.sensitivity)
+        for column in columns
+    ]
     return "\n".join(
         [f"## {name} · {zh} (derived)", "", purpose, "", _row(*heads), _row(*("---" for _ in heads)), *rows, ""]
     )
+
+
+def _empty(column: Column) -> str:
+    """Return what an empty cell means, or that there is none."""
+    if column.kind in {Kind.COUNT, Kind.AMOUNT}:
+        return "never (0) · 无空值"
+    return f"{column.null_en} · {column.null_zh}" if column.null_en else "never · 无空值"
 
 
 def _row(*cells: str) -> str:

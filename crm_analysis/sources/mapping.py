@@ -1,12 +1,13 @@
 """From raw columns to typed canonical ones; what fails to parse is null and remembered, never guessed."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
 
 from crm_analysis.base.errors import DataError, Problem
+from crm_analysis.sources.clocks import doubtful, to_local, to_utc, wall_clock
 from crm_analysis.sources.reading import ROW
 from crm_analysis.sources.schema import Field, Table, Type
 
@@ -37,24 +38,9 @@ def try_strptime(text: str, formats: list[str]) -> dt.timestamp:
     """Parse a local time by the first format that fits."""
 
 
-@ibis.udf.scalar.builtin(name="timezone")
-def _timezone(zone: str, at: dt.Timestamp(timezone="UTC")) -> dt.timestamp:  # type: ignore[valid-type]
-    """Move an instant to the wall clock of a zone."""
-
-
-@ibis.udf.scalar.builtin(name="timezone")
-def _instant(zone: str, at: dt.timestamp) -> dt.Timestamp(timezone="UTC"):  # type: ignore[valid-type]
-    """Read a wall clock of a zone as an instant."""
-
-
-def to_utc(local: ibis.Value, zone: str) -> ibis.Value:
-    """Return the UTC time without zone of a local wall-clock time."""
-    return _timezone("UTC", _instant(zone, local))
-
-
-def to_local(utc: ibis.Value, zone: str) -> ibis.Value:
-    """Return the local wall-clock time of a UTC time without zone."""
-    return _timezone(zone, _instant("UTC", utc))
+@ibis.udf.scalar.builtin(name="try_strptime")
+def _try_strptime_zoned(text: str, formats: list[str]) -> dt.Timestamp(timezone="UTC"):  # type: ignore[valid-type]
+    """Parse a time with its offset from UTC by the first format that fits."""
 
 
 def local_columns(time_field: str) -> tuple[str, str]:
@@ -68,7 +54,12 @@ def local_columns(time_field: str) -> tuple[str, str]:
 
 
 def match_columns(
-    raw: ibis.Table, table: Table, *, columns: Mapping[str, str], given: frozenset[str] = frozenset()
+    raw: ibis.Table,
+    table: Table,
+    *,
+    columns: Mapping[str, str],
+    given: frozenset[str] = frozenset(),
+    where: str | None = None,
 ) -> dict[str, str]:
     """Return ``{canonical field: raw column}`` for the fields that the file has.
 
@@ -78,13 +69,15 @@ def match_columns(
         Headings that settings name; other fields are looked for under their own name, case and spaces ignored.
     given
         Fields that need no column (constants, numbered rows).
+    where
+        Place of the source in the settings, for messages; ``data.tables.<table>`` when absent.
 
     Raises
     ------
     DataError
         A named heading or a required field is absent; all of them are named.
     """
-    where = f"data.tables.{table.name}.columns"
+    where = f"{where or f'data.tables.{table.name}'}.columns"
     found = {_plain(name): name for name in raw.columns if name != ROW}
     matched: dict[str, str] = {}
     problems = []
@@ -113,13 +106,31 @@ def match_columns(
 
 
 def typed(
-    raw: ibis.Value, field: Field, *, values: Mapping[str, str], zone: str, date_format: str | None
+    raw: ibis.Value,
+    field: Field,
+    *,
+    values: Mapping[str, str],
+    zone: str,
+    date_format: str | Sequence[str] | None,
+    decimal: str = ".",
 ) -> ibis.Value:
-    """Return a raw column as the field's type; ``null`` where it does not parse."""
+    """Return a raw column as the field's type; ``null`` where it does not parse.
+
+    Parameters
+    ----------
+    values
+        ``{text in the file: canonical text}``; others are kept.
+    date_format
+        The only forms of dates and times that are read, in order; ``None``: :data:`DATE_FORMATS`, and times with an
+        offset from UTC.
+    decimal
+        Mark before the decimals of numbers written as text: ``.``, or ``,`` for ``1.234,56``.
+    """
     if field.type in {Type.DATE, Type.TIME}:
-        return _typed_time(raw, field, zone=zone, date_format=date_format)
+        local, _ = _local_time(raw, zone=zone, date_format=date_format)
+        return local.cast("date") if field.type is Type.DATE else to_utc(local, zone)
     if raw.type().is_numeric() and field.type in {Type.MONEY, Type.NUMBER, Type.INTEGER}:
-        return _finite(raw.try_cast(ENGINE_TYPES[field.type]))
+        return _number(raw, field.type)
     if raw.type().is_boolean() and field.type is Type.FLAG:
         return raw
     text = _text_of(raw)
@@ -127,10 +138,7 @@ def typed(
         text = text.cases(*values.items(), else_=text)
     match field.type:
         case Type.MONEY | Type.NUMBER | Type.INTEGER:
-            plain = text.re_replace(r"[¥￥$€£元\s]|CNY|RMB", "").replace("，", ",").re_replace(r"^\((.*)\)$", r"-\1")
-            grouped = plain.re_search(r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$")
-            plain = ibis.ifelse(grouped, plain.replace(",", ""), plain)
-            return _finite(plain.try_cast(ENGINE_TYPES[field.type]))
+            return _number(_plain_number(text, decimal=decimal), field.type)
         case Type.FLAG:
             word = text.lower()
             return ibis.cases((word.isin(TRUE_WORDS), True), (word.isin(FALSE_WORDS), False))
@@ -138,22 +146,73 @@ def typed(
             return text
 
 
-def _typed_time(raw: ibis.Value, field: Field, *, zone: str, date_format: str | None) -> ibis.Value:
+def doubtful_time(raw: ibis.Value, *, zone: str, date_format: str | Sequence[str] | None) -> ibis.Value | None:
+    """Return ``ambiguous``, ``nonexistent`` or null for the local times of a raw column; ``None`` where none can be.
+
+    Times with an offset from UTC are never in doubt.
+    """
+    kind = raw.type()
+    if kind.is_date() or (kind.is_timestamp() and kind.timezone is not None):
+        return None
+    local, is_zoned = _local_time(raw, zone=zone, date_format=date_format)
+    found = doubtful(local, zone)
+    if found is None or is_zoned is None:
+        return found
+    return ibis.ifelse(is_zoned, ibis.null("string"), found)
+
+
+def _local_time(
+    raw: ibis.Value, *, zone: str, date_format: str | Sequence[str] | None
+) -> tuple[ibis.Value, ibis.Value | None]:
+    """Return wall clocks, and which of them were written with an offset from UTC (``None``: none of them)."""
     kind = raw.type()
     if kind.is_timestamp() and kind.timezone is not None:
-        local = _timezone(zone, raw)
-    elif kind.is_timestamp():
-        local = raw
-    elif kind.is_date():
-        local = raw.cast("timestamp")
-    else:
-        text = _text_of(raw)
-        formats = ibis.array([ibis.literal(f) for f in ([date_format] if date_format else DATE_FORMATS)])
-        local = try_strptime(text, formats)
-        if date_format is None:
-            zoned = text.re_search(r"(Z|[+-]\d{2}:?\d{2})$")
-            local = ibis.ifelse(zoned, _timezone(zone, text.try_cast("timestamp('UTC')")), local)
-    return local.cast("date") if field.type is Type.DATE else to_utc(local, zone)
+        return wall_clock(zone, raw), ibis.literal(True)
+    if kind.is_timestamp():
+        return raw, None
+    if kind.is_date():
+        return raw.cast("timestamp"), None
+    text = _text_of(raw)
+    if date_format is None:
+        is_zoned = text.re_search(r"(Z|[+-]\d{2}:?\d{2})$")
+        instant = text.try_cast("timestamp('UTC')")
+        return ibis.ifelse(is_zoned, wall_clock(zone, instant), try_strptime(text, _formats(DATE_FORMATS))), is_zoned
+    formats = [date_format] if isinstance(date_format, str) else list(date_format)
+    zoned = [f for f in formats if "%z" in f or "%Z" in f]
+    naive = [f for f in formats if f not in zoned]
+    local = try_strptime(text, _formats(naive)) if naive else ibis.null("timestamp")
+    if not zoned:
+        return local, None
+    instant = _try_strptime_zoned(text, _formats(zoned))
+    return local.fill_null(wall_clock(zone, instant)), local.isnull() & instant.notnull()
+
+
+def _formats(formats: Sequence[str]) -> ibis.Value:
+    return ibis.array([ibis.literal(f) for f in formats])
+
+
+def _plain_number(text: ibis.Value, *, decimal: str) -> ibis.Value:
+    """Return a number without signs of currency and thousands; brackets mean minus."""
+    group = r"\." if decimal == "," else ","
+    point = "," if decimal == "," else r"\."
+    plain = text.re_replace(r"[¥￥$€£元\s\x{A0}\x{202F}]|CNY|RMB", "").re_replace(r"^\((.*)\)$", r"-\1")
+    plain = plain.replace("，", ",")
+    grouped = plain.re_search(rf"^[+-]?\d{{1,3}}({group}\d{{3}})+({point}\d*)?$")
+    plain = ibis.ifelse(grouped, plain.re_replace(group, ""), plain)
+    if decimal == ".":
+        return plain
+    written = plain.re_search(r"^[+-]?\d*(,\d*)?([eE][+-]?\d+)?$")
+    return ibis.ifelse(written, plain.replace(",", "."), ibis.null("string"))
+
+
+def _number(value: ibis.Value, type_: Type) -> ibis.Value:
+    """Return a number of its type; "not a number", infinities and broken whole numbers as null."""
+    if type_ is not Type.INTEGER:
+        return _finite(value.try_cast(ENGINE_TYPES[type_]))
+    if value.type().is_integer():
+        return value.try_cast("int64")
+    exact = value.try_cast("decimal(38, 10)")
+    return ibis.ifelse(exact == exact.floor(), exact.try_cast("int64"), ibis.null("int64"))
 
 
 def _finite(number: ibis.Value) -> ibis.Value:
@@ -175,4 +234,4 @@ def _plain(heading: str) -> str:
     return heading.strip().lstrip("\ufeff").lower().replace(" ", "_")
 
 
-__all__ = ["MONEY_TYPE", "local_columns", "match_columns", "to_local", "to_utc", "typed"]
+__all__ = ["MONEY_TYPE", "doubtful_time", "local_columns", "match_columns", "to_local", "to_utc", "typed"]

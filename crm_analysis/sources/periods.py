@@ -6,22 +6,11 @@ from datetime import date, timedelta
 import ibis
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
+from crm_analysis.base.privacy import DIRECT, OPEN, ResultSchema
 from crm_analysis.sources.as_of import Tables
-from crm_analysis.sources.purchases import counted_orders, signed_amounts
+from crm_analysis.sources.columns import PERIODS, PERIODS_SCHEMA
+from crm_analysis.sources.purchases import counted_orders, is_counted, signed_amounts, with_purchase_history
 
-PERIODS_SCHEMA: ResultSchema = {
-    "customer_id": DIRECT,
-    "quarter": OPEN,
-    "quarter_start": OPEN,
-    "order_count": OPEN,
-    "gross_amount": OPEN,
-    "refund_amount": OPEN,
-    "spend_amount": OPEN,
-    "interaction_in_count": OPEN,
-    "interaction_out_count": OPEN,
-    "complaint_count": SENSITIVE,
-}
 OUTCOMES_SCHEMA: ResultSchema = {
     "customer_id": DIRECT,
     "order_count": OPEN,
@@ -40,42 +29,38 @@ def customer_periods_table(tables: Tables, *, quarters: Sequence[Quarter]) -> ib
     quarters
         Consecutive quarters; rows outside of them are left out.
     """
-    orders = signed_amounts(tables["orders"])
-    money = orders.mutate(quarter=_quarter_of(orders.ordered_on, quarters))
-    parts = [
-        money.group_by("customer_id", "quarter").aggregate(
-            gross_amount=money.gross_amount.sum().cast("float64"),
-            refund_amount=money.refund_amount.sum().cast("float64"),
-            spend_amount=money.spend_amount.sum().cast("float64"),
-        )
-    ]
-    counted = counted_orders(tables["orders"])
-    counted = counted.mutate(quarter=_quarter_of(counted.ordered_on, quarters))
-    parts.append(counted.group_by("customer_id", "quarter").aggregate(order_count=counted.count()))
+    orders = signed_amounts(with_purchase_history(tables["orders"]))
+    orders = _by_quarter(orders.mutate(is_counted=is_counted(orders)), "ordered_on", quarters=quarters)
+    joined = orders.group_by("customer_id", "period").aggregate(
+        order_count=orders.count(where=orders.is_counted),
+        counted_amount=orders.amount.sum(where=orders.is_counted),
+        gross_amount=orders.gross_amount.sum(),
+        refund_count=orders.count(where=orders.is_refund),
+        refund_amount=orders.refund_amount.sum(),
+        spend_amount=orders.spend_amount.sum(),
+        discount_amount=orders.discount.sum(where=~orders.is_refund),
+    )
     if "interactions" in tables:
-        contacts = tables["interactions"]
-        contacts = contacts.mutate(quarter=_quarter_of(contacts.opened_on, quarters))
-        parts.append(
-            contacts.group_by("customer_id", "quarter").aggregate(
-                interaction_in_count=contacts.count(where=contacts.direction == "in"),
-                interaction_out_count=contacts.count(where=contacts.direction == "out"),
-                complaint_count=contacts.count(where=contacts.kind == "complaint"),
-            )
+        contacts = _by_quarter(tables["interactions"], "opened_on", quarters=quarters)
+        counts = contacts.group_by("customer_id", "period").aggregate(
+            interaction_in_count=contacts.count(where=contacts.direction == "in"),
+            interaction_out_count=contacts.count(where=contacts.direction == "out"),
+            complaint_count=contacts.count(where=contacts.kind == "complaint"),
         )
-    keys = ibis.union(*(part.select("customer_id", "quarter") for part in parts), distinct=True)
-    joined = keys.filter(keys.quarter.notnull())
-    for part in parts:
-        joined = joined.left_join(part, ["customer_id", "quarter"]).drop("customer_id_right", "quarter_right")
-    starts = {str(quarter): quarter.start for quarter in quarters}
+        keys = ["customer_id", "period"]
+        joined = joined.outer_join(counts, keys)
+        joined = joined.mutate(**{key: ibis.coalesce(joined[key], joined[f"{key}_right"]) for key in keys})
+    named = {number: (str(quarter), quarter.start) for number, quarter in enumerate(quarters)}
     columns: dict[str, ibis.Value] = {
         "customer_id": joined.customer_id,
-        "quarter": joined.quarter,
-        "quarter_start": ibis.cases(*((joined.quarter == name, ibis.literal(day)) for name, day in starts.items())),
+        "quarter": ibis.cases(*((joined.period == number, name) for number, (name, _) in named.items())),
+        "quarter_start": ibis.cases(
+            *((joined.period == number, ibis.literal(day)) for number, (_, day) in named.items())
+        ),
     }
-    for name in list(PERIODS_SCHEMA)[3:]:
-        kind = "int64" if name.endswith("_count") else "float64"
-        value = joined[name] if name in joined.columns else ibis.null(kind)
-        columns[name] = value.fill_null(0).cast(kind)
+    for column in PERIODS[len(columns) :]:
+        value = joined[column.name] if column.name in joined.columns else ibis.null(column.type)
+        columns[column.name] = value.fill_null(0).cast(column.type)
     return joined.select(**columns).order_by("customer_id", "quarter_start")
 
 
@@ -92,8 +77,8 @@ def outcomes_table(tables: Tables, *, origin: date, gap_days: int, horizon_days:
     """
     start = origin + timedelta(days=gap_days)
     end = start + timedelta(days=horizon_days)
-    rows = counted_orders(tables["orders"].filter(lambda t: t.ordered_on < ibis.literal(end)))
-    rows = rows.filter(rows.ordered_on >= ibis.literal(origin))
+    rows = counted_orders(tables["orders"], before=end)
+    rows = rows.filter((rows.ordered_on >= ibis.literal(origin)) & (rows.ordered_on < ibis.literal(end)))
     inside = rows.ordered_on >= ibis.literal(start)
     return (
         rows.group_by("customer_id")
@@ -106,10 +91,12 @@ def outcomes_table(tables: Tables, *, origin: date, gap_days: int, horizon_days:
     )
 
 
-def _quarter_of(day: ibis.Value, quarters: Sequence[Quarter]) -> ibis.Value:
-    return ibis.cases(
-        *(
-            ((day >= ibis.literal(quarter.start)) & (day < ibis.literal(quarter.end)), str(quarter))
-            for quarter in quarters
-        )
-    )
+def _by_quarter(rows: ibis.Table, day: str, *, quarters: Sequence[Quarter]) -> ibis.Table:
+    """Return the rows within consecutive quarters, with ``period``: 0 for the first of them."""
+    first, end = quarters[0].start, quarters[-1].end
+    inside = rows.filter((rows[day] >= ibis.literal(first)) & (rows[day] < ibis.literal(end)))
+    months = inside[day].year() * 12 + inside[day].month() - (first.year * 12 + first.month)
+    return inside.mutate(period=(months // 3).cast("int64"))
+
+
+__all__ = ["OUTCOMES_SCHEMA", "PERIODS_SCHEMA", "customer_periods_table", "outcomes_table"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from crm_analysis.sources import dictionary
-from crm_analysis.sources.features import DESCRIPTIVE, FEATURES_SCHEMA
+from crm_analysis.sources.columns import FEATURES, PERIODS
 from crm_analysis.sources.schema import TABLES, field_names
 
 README = Path(__file__).parents[2] / "data" / "README.md"
@@ -20,7 +20,10 @@ def test_the_file_is_up_to_date() -> None:
 
 def test_every_table_and_feature_is_explained() -> None:
     assert set(dictionary.PURPOSES) == set(TABLES)
-    assert set(dictionary.FEATURE_MEANINGS) | set(DESCRIPTIVE) == set(FEATURES_SCHEMA)
+    for column in (*FEATURES, *PERIODS):
+        assert column.zh, column.name
+        assert column.en, column.name
+        assert bool(column.null_zh) == bool(column.null_en), column.name
 
 
 def test_every_table_is_a_table_of_equal_rows() -> None:

@@ -4,12 +4,16 @@ import math
 from datetime import date, timedelta
 from itertools import pairwise
 
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_analysis.sources.features import BEFORE, FEATURES_SCHEMA, WINDOWS
+from crm_analysis.sources.as_of import as_of
+from crm_analysis.sources.columns import BEFORE, FEATURES, FEATURES_SCHEMA, WINDOWS, Kind
+from crm_analysis.sources.features import features_table
+from crm_analysis.sources.purchases import with_purchase_history
 
 DAY = date(2025, 7, 1)
 
@@ -112,12 +116,12 @@ def test_recency_and_tenure_run_to_the_last_included_day(make_tables, features_o
 def test_a_customer_without_orders_counts_nought_and_knows_no_means(make_tables, features_of) -> None:
     tables = make_tables(customers=[{"customer_id": "c1", "registered_at": ago(5), "region": "华东"}], orders=[])
     row = features_of(tables, DAY).loc["c1"]
-    nought = [name for name in FEATURES_SCHEMA if "_count" in name or name.startswith(("spend", "gross", "refund"))]
-    assert all(row[name] == 0 for name in [*nought, "discount_amount"])
-    unknown = ["recency_days", "first_order_date", "gap_mean_days", "gap_spread_days", "basket_mean_amount",
-               "discount_share", "channel_top", "channel_top_share", "category_top", "survey_score_mean",
-               "contract_end_date", "contract_days_left", "first_response_hours_mean_365d"]  # fmt: skip
-    assert row[unknown].isna().all()
+    for column in FEATURES:
+        if column.kind in {Kind.COUNT, Kind.AMOUNT}:
+            assert row[column.name] == 0, column.name
+        elif column.name not in {"customer_id", "region", "exists_since_date", "tenure_days", "cooperation_days"}:
+            assert pd.isna(row[column.name]), column.name
+            assert column.null_en, column.name
     assert row.region == "华东"
 
 
@@ -160,6 +164,110 @@ def test_a_refund_neither_renews_recency_nor_makes_a_gap(make_tables, features_o
 
 
 @pytest.mark.parametrize(
+    ("refunds", "gap_count", "mean"),
+    [
+        ({"o2": 35}, 2, 25),  # 60, 30, 10 days ago are left
+        ({"o2": 35, "o3": 25}, 1, 50),
+        ({"o4": 5}, 2, 15),
+        ({"o1": 5}, 2, 15),
+        ({"o2": 0}, 3, 50 / 3),  # refunded after the door: still there
+    ],
+)
+def test_an_order_refunded_in_full_leaves_no_trace_in_the_rhythm(
+    make_tables, features_of, refunds, *, gap_count, mean
+) -> None:
+    orders = [
+        {"order_id": name, "ordered_at": ago(day)} for name, day in (("o1", 60), ("o2", 40), ("o3", 30), ("o4", 10))
+    ]
+    back = [{"ordered_at": ago(day), "amount": -100, "refund_of": name} for name, day in refunds.items()]
+    row = features_of(make_tables(orders=[*orders, *back]), DAY).loc["c1"]
+    assert (row.gap_count, row.order_day_count) == (gap_count, gap_count + 1)
+    assert row.gap_mean_days == pytest.approx(mean, abs=1e-6)
+
+
+def test_trends_are_symmetric_and_bounded(make_tables, features_of) -> None:
+    tables = make_tables(
+        orders=[
+            *bought(10, 20, 30, customer_id="more", amount=30),
+            *bought(100, customer_id="more", amount=10),
+            *bought(10, customer_id="new"),
+            *bought(100, customer_id="gone"),
+            *bought(200, customer_id="long_gone"),
+            *bought(10, customer_id="refund", amount=-50),
+            *bought(100, customer_id="refund", amount=50),
+        ]
+    )
+    found = features_of(tables, DAY)
+    assert found.order_trend_90d.dropna().to_dict() == {"more": 0.5, "new": 1, "gone": -1, "refund": -1}
+    assert found.spend_trend_90d.dropna().to_dict() == {"more": 0.8, "new": 1, "gone": -1, "refund": -1}
+    assert found.order_trend_365d.to_dict() == {"more": 1, "new": 1, "gone": 1, "long_gone": 1, "refund": 1}
+
+
+def test_silence_is_measured_in_own_gaps(make_tables, features_of) -> None:
+    tables = make_tables(orders=[*bought(61, 41, 31), *bought(31, customer_id="once")])
+    found = features_of(tables, DAY)
+    assert found.silence_ratio["c1"] == 2  # 30 days of silence, 15 between purchases
+    assert pd.isna(found.silence_ratio["once"])
+
+
+def test_refunds_as_a_share_of_spend(make_tables, features_of) -> None:
+    orders = [*bought(60, amount=300), *bought(40, amount=100), *bought(20, amount=-100)]
+    assert features_of(make_tables(orders=orders), DAY).refund_share["c1"] == 0.25
+    only_refund = features_of(make_tables(orders=bought(20, amount=-100)), DAY)
+    assert pd.isna(only_refund.refund_share["c1"])
+
+
+def test_baskets_of_this_year_and_the_year_before(make_tables, features_of) -> None:
+    orders = [
+        *bought(1, 365, amount=100),
+        *bought(366, amount=70),
+        *bought(730, amount=50),
+        *bought(731, amount=999),
+        *bought(20, amount=-40),
+    ]
+    row = features_of(make_tables(orders=orders), DAY).loc["c1"]
+    assert row.basket_mean_amount_365d == 100  # refunds lower spend, not the basket
+    assert row.basket_mean_amount_365d_before == 60
+
+
+def test_contacts_of_a_year_their_resolution_and_events(make_tables, features_of) -> None:
+    tables = make_tables(
+        orders=bought(500),
+        interactions=[
+            {"opened_at": ago(91, "09:00"), "direction": "out"},
+            {"opened_at": ago(365, "09:00"), "direction": "in", "resolved_at": ago(364, "09:00")},
+            {"opened_at": ago(366, "09:00"), "direction": "in", "resolved_at": ago(300, "09:00")},
+            {"opened_at": ago(30, "09:00"), "direction": "in", "resolved_at": ago(30, "15:00")},
+            {"opened_at": ago(20, "09:00"), "direction": "in", "resolved_at": ago(0, "15:00")},
+        ],
+        events=[{"at": ago(days, clock)} for days, clock in ((1, "23:59"), (90, "00:00"), (91, "23:59"))],
+    )
+    row = features_of(tables, DAY).loc["c1"]
+    assert (row.interaction_in_count_365d, row.interaction_out_count_365d) == (3, 1)
+    assert row.resolution_hours_mean_365d == 15
+    assert row.event_count_90d == 2
+
+
+def test_how_long_customers_take_to_come_back(make_tables, features_of) -> None:
+    def contact(days: int, clock: str, direction: str) -> dict[str, str]:
+        return {"opened_at": ago(days, clock), "direction": direction}
+
+    tables = make_tables(
+        orders=bought(500),
+        interactions=[
+            contact(10, "09:00", "out"), contact(10, "11:00", "in"),  # 2 hours
+            contact(50, "09:00", "out"), contact(49, "09:00", "out"), contact(49, "13:00", "in"),  # 4: the later one
+            contact(45, "09:00", "in"),  # comes of his own
+            contact(120, "09:00", "out"), contact(80, "09:00", "in"),  # 40 days: no reply any more
+            contact(181, "09:00", "out"), contact(179, "09:00", "in"),  # 48, asked in the window before
+        ],
+    )  # fmt: skip
+    row = features_of(tables, DAY).loc["c1"]
+    assert row.customer_reply_hours_mean_180d == 3
+    assert row.customer_reply_hours_mean_180d_before == 48
+
+
+@pytest.mark.parametrize(
     ("channels", "top", "share"),
     [
         (["web", "store", "web"], "web", 2 / 3),
@@ -178,6 +286,7 @@ def test_favourite_channel_and_its_ties(make_tables, features_of, channels, top,
     else:
         assert row.channel_top == top
         assert row.channel_top_share == pytest.approx(share, abs=1e-6)
+    assert row.channel_count == len({*channels} - {None})
 
 
 def test_favourite_category_counts_lines_of_purchases(make_tables, features_of) -> None:
@@ -186,7 +295,9 @@ def test_favourite_category_counts_lines_of_purchases(make_tables, features_of) 
         orders=[*bought(30), *bought(20), *bought(10), *bought(5, amount=-100, refund_of="o3")],
         order_items=[{"order_id": order, "category": category} for order, category in lines],
     )
-    assert features_of(tables, DAY).category_top["c1"] == "tea"  # o3 went back
+    row = features_of(tables, DAY).loc["c1"]
+    assert (row.category_top, row.category_count) == ("tea", 2)  # o3 went back
+    assert row.category_top_share == pytest.approx(2 / 3, abs=1e-6)
     tie = make_tables(orders=bought(30), order_items=[{"order_id": "o1", "category": c} for c in ("tea", "cups")])
     assert features_of(tie, DAY).category_top["c1"] == "cups"
 
@@ -248,11 +359,55 @@ def test_contract_state_is_the_latest_end_agreed_before_the_door(make_tables, fe
     found = features_of(tables, DAY)
     assert found.contract_end_date["c1"] == pd.Timestamp("2025-07-10")
     assert found.contract_days_left.tolist()[:2] == [10, -10]
+    assert found.contract_count.tolist() == [2, 1, 0]
+    assert found.contract_active_count.tolist() == [1, 0, 0]
     assert pd.isna(found.contract_days_left["c3"])
+
+
+def test_a_contract_is_active_on_its_last_day(make_tables, features_of) -> None:
+    ends = {"c1": DAY - timedelta(days=1), "c2": DAY - timedelta(days=2)}
+    contracts = [{"customer_id": name, "start_date": "2025-01-01", "end_date": day} for name, day in ends.items()]
+    tables = make_tables(orders=[{"customer_id": name, "ordered_at": ago(9)} for name in ends], contracts=contracts)
+    assert features_of(tables, DAY).contract_active_count.tolist() == [1, 0]
+
+
+def test_opportunities_open_and_won(make_tables, features_of) -> None:
+    def stage(name: str, entered: int, **more: object) -> dict[str, object]:
+        return {"opportunity_id": name, "entered_at": ago(entered), "stage": "lead"} | more
+
+    tables = make_tables(
+        orders=[{"customer_id": name, "ordered_at": ago(500)} for name in ("c1", "c2")],
+        opportunities=[
+            stage("p1", 90), stage("p1", 60, stage="closed", closed_at=ago(60), won=True),
+            stage("p2", 50), stage("p2", 40, stage="proposal"),
+            stage("p3", 45, stage="closed", closed_at=ago(45), won=False),
+            stage("p4", 30, stage="qualified", closed_at=ago(0), won=True),
+            stage("p5", 0, stage="negotiation"),
+        ],
+    )  # fmt: skip
+    found = features_of(tables, DAY)
+    columns = ["opportunity_stage", "opportunity_open_count", "opportunity_won_count"]
+    assert found.loc["c1", columns].tolist() == ["qualified", 2, 1]  # p2 and p4 are open; p4 is won after the door
+    assert pd.isna(found.opportunity_stage["c2"])
+
+
+def test_cooperation_may_begin_before_the_register(make_tables, features_of) -> None:
+    tables = make_tables(
+        customers=[
+            {"customer_id": "old", "cooperation_start": "2020-07-01", "registered_at": ago(11), "points": 120},
+            {"customer_id": "plain", "registered_at": ago(11)},
+        ],
+        orders=[],
+    )
+    found = features_of(tables, DAY)
+    assert found.cooperation_days.to_dict() == {"old": 1825, "plain": 10}
+    assert found.points["old"] == 120
+    assert pd.isna(found.points["plain"])
 
 
 # -- invariants --------------------------------------------------------------------------------------------------------
 
+LOADED_SQL: dict[date, str] = {}  # making it takes much longer than running it
 rows = st.fixed_dictionaries(
     {
         "customer": st.integers(0, 3),
@@ -295,3 +450,28 @@ def test_counts_and_sums_hold_together(make_tables, features_of, drawn) -> None:
     assert (found.gap_count == (found.order_day_count - 1).clip(lower=0)).all()
     for shorter, longer in pairwise(WINDOWS):
         assert (found[f"order_count_{shorter}d"] <= found[f"order_count_{longer}d"]).all()
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    drawn=st.lists(rows, min_size=1, max_size=25),
+    refunds=st.lists(st.tuples(st.integers(0, 24), st.integers(-5, 400), st.sampled_from([0.4, 0.6, 1, 1.5]))),
+)
+def test_a_history_derived_once_serves_every_day(make_tables, features_of, drawn, refunds) -> None:
+    """What loading derives over all orders gives the same features as deriving it from what the door lets through."""
+    orders = _orders(drawn)
+    back = [
+        {"order_id": f"r{n:03d}", "customer_id": orders[of]["customer_id"], "ordered_at": ago(day),
+         "amount": -abs(orders[of]["amount"]) * share, "refund_of": orders[of]["order_id"]}
+        for n, (of, day, share) in enumerate(refunds) if of < len(orders)
+    ]  # fmt: skip
+    tables = make_tables(orders=[*orders, *back])
+    engine = tables["orders"].get_backend()
+    loaded = {"orders": engine.create_table("loaded", with_purchase_history(tables["orders"]).to_pyarrow())}
+    for day in (DAY, DAY - timedelta(days=120)):
+        expected = features_of(tables, day)
+        if day not in LOADED_SQL:
+            expression = features_table(as_of(loaded, day, zone="Asia/Shanghai"), as_of=day)
+            LOADED_SQL[day] = ibis.to_sql(expression, dialect="duckdb")
+        found = engine.con.execute(LOADED_SQL[day]).df().set_index("customer_id")
+        pd.testing.assert_frame_equal(found, expected)

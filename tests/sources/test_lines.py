@@ -27,8 +27,11 @@ def _orders(loaded) -> pd.DataFrame:
 
 
 def _counts(loaded, table: str) -> dict[str, int]:
+    """Return rows by rule; rows read are proved to be all others, and left out."""
     rows = loaded.report[loaded.report.table == table]
-    return dict(zip(rows.rule, rows.row_count, strict=True))
+    found = dict(zip(rows.rule, rows.row_count, strict=True))
+    assert found.pop("read") == sum(found.values())
+    return found
 
 
 def test_lines_become_orders_and_items(load_files) -> None:
@@ -37,7 +40,7 @@ def test_lines_become_orders_and_items(load_files) -> None:
     assert found.amount.to_dict() == {"5001": 11, "5002": 3.35, "C601": -3.5}
     assert found.is_refund.to_dict() == {"5001": False, "5002": False, "C601": True}
     assert found.ordered_at["5001"] == pd.Timestamp("2025-06-01 10:00")
-    assert found.region.tolist() == ["UK", "FR", "UK"]
+    assert found.region.to_dict() == {"5001": "UK", "5002": "FR", "C601": "UK"}
     items = loaded.tables["order_items"].to_pandas()
     assert items[["order_id", "product_id"]].values.tolist() == [
         ["5001", "cup"], ["5001", "tea"], ["5002", "tea"], ["C601", "tea"],
@@ -79,6 +82,13 @@ def test_credit_notes_are_refunds_whatever_their_sign(load_files) -> None:
     assert (found.amount, found.is_refund) == (-3, True)
 
 
+def test_amounts_of_any_size_are_multiplied_exactly_or_put_aside(load_files) -> None:
+    rows = "1,c1,2025-06-01,tea,123456,98765.4321,UK\n2,c1,2025-06-01,tea,1e30,1,UK\n"
+    loaded = _load(load_files, rows + "3,c1,2025-06-01,tea,99999999,99999999,UK\n")
+    assert _counts(loaded, "order_items") == {"used": 1, "missing_amount": 2}
+    assert str(loaded.tables["orders"].to_pandas().amount[0]) == "12193185185.3376"
+
+
 def test_an_invoice_of_two_customers_goes_to_the_first(load_files) -> None:
     loaded = _load(load_files, "1,c9,2025-06-01,tea,1,1,UK\n1,c10,2025-06-01,tea,1,1,UK\n")
     assert _orders(loaded).customer_id.to_dict() == {"1": "c10"}
@@ -89,6 +99,8 @@ def test_rules_of_orders_hold_for_orders_of_lines(load_files) -> None:
         {"order_lines": (HEAD + ROWS + "9,c1,2026-01-01,tea,1,1,UK\n", LINES)}, exported_on="2025-06-30", timezone="UTC"
     )
     assert _counts(loaded, "orders") == {"used": 3, "after_export": 1}
+    assert _counts(loaded, "order_items") == {"used": 4, "order_not_used": 1}
+    assert loaded.tables["order_items"].order_id.to_pandas().isin(["5001", "5002", "C601"]).all()
 
 
 @pytest.mark.parametrize(
@@ -113,4 +125,7 @@ def test_missing_columns_of_lines_are_told_with_those_of_tables(load_files) -> N
 def test_orders_come_from_one_place_only() -> None:
     data = {"tables": {"orders": {"path": "o.csv"}}, "order_lines": {"path": "l.csv"}}
     with pytest.raises(ValueError, match=r"either tables.orders or order_lines"):
+        Settings.model_validate({"company": {"zh": "公司", "en": "Company"}, "data": data})
+    data["tables"] = {"order_items": {"path": "i.csv"}}
+    with pytest.raises(ValueError, match=r"either tables.order_items or order_lines"):
         Settings.model_validate({"company": {"zh": "公司", "en": "Company"}, "data": data})

@@ -1,17 +1,23 @@
 """Loading: every rule of quarantine, what is counted, what is cached, what stops."""
 
+import csv
 import os
 from datetime import date
 from pathlib import Path
 
+import ibis
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_analysis.base.errors import DataError
+from crm_analysis.base.settings import load_settings
 from crm_analysis.sources import load as loading
-from crm_analysis.sources.load import freshness_table
+from crm_analysis.sources import reading
+from crm_analysis.sources.load import freshness_table, load_tables
+from crm_analysis.sources.quarantine import check_balance, rows_by_fate
+from crm_analysis.sources.reading import Raw
 from crm_analysis.sources.schema import TABLES
 
 ORDERS = "order_id,customer_id,ordered_at,amount\n"
@@ -19,8 +25,11 @@ GOOD = "o1,c1,2025-06-01 10:00:00,100.50\n"
 
 
 def _rules(report: pd.DataFrame, table: str = "orders") -> dict[str, int]:
+    """Return rows by rule; rows read are proved to be all others but remarks, and left out."""
     rows = report[report.table == table]
-    return dict(zip(rows.rule, rows.row_count, strict=True))
+    found = dict(zip(rows.rule, rows.row_count, strict=True))
+    assert found.pop("read") == sum(count for rule, count in found.items() if not rule.startswith("note."))
+    return found
 
 
 def _rows(loaded, table: str = "orders") -> pd.DataFrame:
@@ -134,8 +143,84 @@ def test_rows_in_are_rows_used_and_rows_put_aside(load_files, rows: list[tuple[s
     body = "".join(",".join(f'"{value}"' for value in row) + "\n" for row in rows)
     report = load_files({"orders": "order_id,customer_id,ordered_at,amount\n" + GOOD + body}).report
     counted = report[~report.rule.str.startswith("note.")]
-    assert counted.row_count.sum() == len(rows) + 1
     assert counted.rule.is_unique
+    assert sum(_rules(report).values()) == counted.row_count.max() == len(rows) + 1
+
+
+# -- what hangs together -----------------------------------------------------------------------------------------------
+
+ITEMS = "order_id,product_id,quantity,amount\n"
+
+
+def test_items_go_with_their_orders(load_files, quarantine) -> None:
+    orders = "order_id,customer_id,ordered_at,amount,status\n"
+    orders += "o1,c1,2025-06-01,5,\no2,c1,2025-06-01,5,void\no3,,2025-06-01,5,\n"
+    items = ITEMS + "o1,p1,1,5\no2,p1,1,4\no3,p1,1,3\no9,p1,1,2\n,p1,1,1\n"
+    report = load_files({"order_items": items, "orders": orders}).report
+    assert _rules(report, "order_items") == {"used": 1, "order_not_used": 3, "missing_order_id": 1}
+    rows = report[report.table == "order_items"].set_index("rule")
+    assert rows.loc["order_not_used", "amount"] == 9
+    aside = quarantine("order_items")
+    assert dict(zip(aside["_row"], aside["_rule"], strict=True)) == {
+        2: "order_not_used", 3: "order_not_used", 4: "order_not_used", 5: "missing_order_id",
+    }  # fmt: skip
+
+
+def test_items_of_an_order_kept_once_are_used(load_files) -> None:
+    report = load_files({"orders": ORDERS + GOOD + GOOD, "order_items": ITEMS + "o1,p1,1,5\no1,p1,1,5\n"}).report
+    assert _rules(report) == {"used": 1, "duplicate_key": 1}
+    assert _rules(report, "order_items") == {"used": 2}
+
+
+def test_contacts_of_unknown_customers_are_used(load_files) -> None:
+    events = "customer_id,at,event\nnobody,2025-06-01 08:15,visit\n"
+    report = load_files({"orders": ORDERS + GOOD, "customers": "customer_id\nc1\n", "events": events}).report
+    assert _rules(report, "events") == {"used": 1}
+
+
+def test_refunds_of_orders_that_are_not_there_are_used_and_noted(load_files) -> None:
+    head = "order_id,customer_id,ordered_at,amount,refund_of\n"
+    rows = "a,c1,2025-06-01,5,\nb,c1,2025-06-02,-5,a\nc,c1,2025-06-02,-5,x\nd,c1,2025-06-02,-1,e\ne,,2025-06-01,1,\n"
+    rules = _rules(load_files({"orders": head + rows}).report)
+    assert rules == {"used": 4, "missing_customer_id": 1, "note.unknown_refund_of": 2}
+
+
+# -- rows in = rows used + rows put aside ------------------------------------------------------------------------------
+
+
+def test_a_row_that_vanishes_is_a_defect_and_told(load_files, monkeypatch) -> None:
+    class Forgetful(Raw):
+        def __init__(self, rows, read_count, malformed=None) -> None:
+            super().__init__(rows, read_count + 1, malformed)
+
+    monkeypatch.setattr(reading, "Raw", Forgetful)
+    with pytest.raises(RuntimeError, match=r"loading does not add up.*orders: 2 read, 1 used, 0 in quarantine"):
+        load_files({"orders": ORDERS + GOOD})
+
+
+def test_the_balance_is_kept_by_table() -> None:
+    report = pd.DataFrame({"table": ["a", "a", "b", "b", "b"], "rule": ["read", "used", "read", "used", "note.x"],
+                           "row_count": [1, 2, 2, 1, 1], "amount": None})  # fmt: skip
+    with pytest.raises(RuntimeError, match=r"a: 1 read, 2 used, 0 in quarantine; b: 2 read, 1 used, 0 in quarantine"):
+        check_balance(report)
+    check_balance(report.assign(row_count=1))
+    with pytest.raises(RuntimeError, match="a: 0 read, 1 used"):
+        check_balance(pd.DataFrame({"table": ["a"], "rule": ["used"], "row_count": [1], "amount": None}))
+
+
+def _lines_of(path: Path) -> int:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        return sum(1 for row in csv.reader(stream) if row) - 1
+
+
+def test_every_row_of_the_demo_is_accounted_for(demo_config: Path, tmp_path: Path) -> None:
+    company = load_settings(demo_config)
+    folder = demo_config.parent
+    found = load_tables(ibis.duckdb.connect(), company, folder=folder, cache=tmp_path, code="1").report
+    for name, source in company.data.tables.items():
+        assert found.query("table == @name and rule == 'read'").row_count.item() == _lines_of(folder / source.path)
+        _rules(found, name)
+    assert (rows_by_fate(found).quarantined_count > 0).any()
 
 
 # -- settings of a table -----------------------------------------------------------------------------------------------
@@ -205,6 +290,21 @@ def test_all_problems_of_all_tables_at_once(load_files) -> None:
     assert "headings in the file: order_id, customer_id, ordered_at, betrag" in text
     assert "required column 'amount' (金额) is missing" in text
     assert "map it: customer_id: <one of id, name>" in text
+
+
+def test_headings_are_told_beside_missing_files_and_wrong_encodings(load_files, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,customer_id,ordered_at,betrag\n")
+    (tmp_path / "surveys.csv").write_bytes("survey_id,题目\n".encode("gbk"))
+    (tmp_path / "contracts.csv").write_text("contract_id;customer_id;start_date;end_date\n")
+    files = {"orders": "", "customers": "", "surveys": "", "contracts": ""}
+    with pytest.raises(DataError) as caught:
+        load_files(files, write=False)
+    assert len(caught.value.problems) == 4
+    text = str(caught.value)
+    for part in ("customers.path: no file matches", "orders.columns: required column 'amount'",
+                 "surveys.csv is not utf-8", "set data.tables.surveys.encoding to gb18030",
+                 "contracts.delimiter: the heading of contracts.csv has no comma"):  # fmt: skip
+        assert part in text
 
 
 def test_a_near_heading_is_proposed(load_files) -> None:

@@ -1,6 +1,7 @@
 """Typing of single values: what parses, what is null, never a guess."""
 
 from datetime import date, datetime
+from decimal import Decimal
 
 import ibis
 import pandas as pd
@@ -14,12 +15,12 @@ from crm_analysis.sources.schema import ORDERS, Field, Type
 CON = ibis.duckdb.connect()
 
 
-def parse(values: list, type_: Type, *, kind: str = "string", zone: str = "UTC", date_format: str | None = None,
-          words: dict[str, str] | None = None) -> list:  # fmt: skip
+def parse(values: list, type_: Type, *, kind: str = "string", zone: str = "UTC", date_format=None,
+          words: dict[str, str] | None = None, decimal: str = ".") -> list:  # fmt: skip
     """Return values of a raw column, typed."""
     raw = ibis.memtable({"n": range(len(values)), "x": values}, schema={"n": "int64", "x": kind})
     field = Field("x", type_, "x", "x")
-    rows = raw.mutate(y=typed(raw.x, field, values=words or {}, zone=zone, date_format=date_format))
+    rows = raw.mutate(y=typed(raw.x, field, values=words or {}, zone=zone, date_format=date_format, decimal=decimal))
     found = CON.to_pyarrow(rows.order_by("n"))
     return found["y"].to_pylist()
 
@@ -53,6 +54,46 @@ def parse(values: list, type_: Type, *, kind: str = "string", zone: str = "UTC",
 def test_money_as_text(text: str, amount: float | None) -> None:
     (found,) = parse([text], Type.MONEY)
     assert found == pytest.approx(amount) if amount is None else float(found) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1.234,56", 1234.56),
+        ("€ 1.234.567,5", 1234567.5),
+        ("1\u00a0234,50", 1234.5),
+        ("-12,5", -12.5),
+        ("(12,50)", -12.5),
+        ("1.234", 1234),
+        ("7", 7),
+        ("1e3", 1000),
+        ("1,234.56", None),
+        ("12.5", None),
+        ("1.23", None),
+        ("1,2,3", None),
+        ("abc", None),
+    ],
+)
+def test_money_with_decimal_commas(text: str, amount: float | None) -> None:
+    (found,) = parse([text], Type.MONEY, decimal=",")
+    assert found is None if amount is None else float(found) == amount
+
+
+@pytest.mark.parametrize("kind", ["string", "float64", "decimal(18, 4)"])
+def test_whole_numbers_are_never_rounded(kind: str) -> None:
+    values: list = [12, 1.5, -3, -0.5, None]
+    if kind == "string":
+        values = ["12.0", "1.5", "-3", "-0.5", None]
+    elif kind.startswith("decimal"):
+        values = [Decimal(str(value)) for value in values[:-1]]
+    assert parse(values, Type.INTEGER, kind=kind) == [12, None, -3, None, None][: len(values)]
+
+
+def test_whole_numbers_of_any_size_and_form() -> None:
+    assert parse(["9007199254740993", "1e3", "1,234", "99999999999999999999", "x"], Type.INTEGER) == [
+        9007199254740993, 1000, 1234, None, None,
+    ]  # fmt: skip
+    assert parse([2**62, None], Type.INTEGER, kind="int64") == [2**62, None]
 
 
 def test_money_keeps_four_decimals_and_adds_without_error() -> None:
@@ -110,6 +151,23 @@ def test_forms_of_times(text: str, moment: datetime | None) -> None:
 def test_a_form_given_in_settings_is_the_only_one() -> None:
     values = ["05/01/2025 09:30", "2025-01-05 09:30"]
     assert parse(values, Type.TIME, date_format="%d/%m/%Y %H:%M") == [datetime(2025, 1, 5, 9, 30), None]
+
+
+def test_several_forms_are_tried_in_order() -> None:
+    values = ["05/01/2025", "2025-01-05 09:30", "01/13/2025", "5.1.2025"]
+    forms = ["%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d %H:%M"]
+    assert parse(values, Type.TIME, date_format=forms) == [
+        datetime(2025, 1, 5), datetime(2025, 1, 5, 9, 30), datetime(2025, 1, 13), None,
+    ]  # fmt: skip
+
+
+def test_forms_with_an_offset_are_instants_others_are_local() -> None:
+    values = ["2025-06-30 17:30 +0000", "2025-06-30 17:30", "soon"]
+    forms = ["%Y-%m-%d %H:%M %z", "%Y-%m-%d %H:%M"]
+    expected = [datetime(2025, 6, 30, 17, 30), datetime(2025, 6, 30, 9, 30), None]
+    assert parse(values, Type.TIME, zone="Asia/Shanghai", date_format=forms) == expected
+    assert parse(values[:1], Type.TIME, zone="Asia/Shanghai", date_format=forms[0]) == expected[:1]
+    assert parse(values[:1], Type.DATE, zone="Asia/Shanghai", date_format=forms[0]) == [date(2025, 7, 1)]
 
 
 @pytest.mark.parametrize("type_", [Type.TIME, Type.DATE])
