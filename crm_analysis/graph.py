@@ -16,7 +16,8 @@ from crm_analysis.diagnosis import completeness, validity
 from crm_analysis.evaluation import history, scorecard, summary
 from crm_analysis.portraits import attributes, behaviour
 from crm_analysis.segmentation import rfm, segments, sizes
-from crm_analysis.sources import features, load, periods
+from crm_analysis.sources import coverage, features, load, periods
+from crm_analysis.sources.history import check_past_fields
 from crm_analysis.strategy import table as strategy
 from crm_analysis.workspace import Result, Workspace
 
@@ -37,6 +38,14 @@ def _customer_periods(ws: Workspace) -> ibis.Table:
     return periods.customer_periods_table(ws.tables, quarters=ws.quarter.back(ws.quarter.since(beginning) + 1))
 
 
+def _coverage(ws: Workspace) -> Document:
+    """Hold the quarter against the whole export: a newer order proves that the quarter is over."""
+    found = coverage.order_range(ws.loaded.tables["orders"])
+    first, newest = found or (ws.quarter.end, ws.quarter.start)
+    tolerance = ws.settings.data.coverage_tolerance_days
+    return coverage.coverage_document(ws.quarter, first=first, newest=newest, tolerance_days=tolerance)
+
+
 def _completeness_score(ws: Workspace, **inputs: Frame) -> Document:
     return completeness.completeness_score(inputs["completeness"], settings=ws.settings.diagnosis)
 
@@ -45,7 +54,9 @@ def _completeness_score(ws: Workspace, **inputs: Frame) -> Document:
 
 
 def _segmentation_features(ws: Workspace) -> Frame:
-    return ws.frame("features", segments.feature_columns(ws.settings.segmentation))
+    columns = segments.feature_columns(ws.settings.segmentation)
+    check_past_fields(columns, ws.loaded.tables)
+    return ws.frame("features", columns)
 
 
 def _rfm_cuts(ws: Workspace) -> Frame:
@@ -101,6 +112,7 @@ _CHURN_COLUMNS = ["customer_id", *inputs.FEATURE_COLUMNS]
 
 def _churn_training(ws: Workspace) -> Frame:
     """Join features and outcomes of past origins; an origin is the start of a quarter, so the end of the one before."""
+    check_past_fields(_CHURN_COLUMNS, ws.loaded.tables)
     first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
     settings = ws.settings.churn
     by_origin = {}
@@ -164,10 +176,14 @@ def _kpi_history(ws: Workspace) -> Frame:
     )
 
 
-def _scorecard(ws: Workspace, kpi_history: Frame) -> Frame:
+def _scorecard(ws: Workspace, kpi_history: Frame, coverage: Document) -> Frame:
     settings = ws.settings.evaluation
     return scorecard.scorecard_table(
-        kpi_history, targets=settings.targets, quarter=ws.quarter, tolerance=settings.tolerance
+        kpi_history,
+        targets=settings.targets,
+        quarter=ws.quarter,
+        tolerance=settings.tolerance,
+        is_complete=coverage["is_complete"],
     )
 
 
@@ -178,6 +194,7 @@ def _summary(
     strategy_table: Frame,
     churn_bands: Frame,
     completeness_score: Document,
+    coverage: Document,
 ) -> Document:
     return summary.summary_document(
         scorecard,
@@ -187,6 +204,7 @@ def _summary(
         completeness=completeness_score["score"],
         completeness_target=completeness_score["target"],
         horizon_days=ws.settings.churn.horizon_days,
+        coverage=coverage,
     )
 
 
@@ -195,6 +213,7 @@ _DECLARED = (
     Result("customer_periods", "rows", _customer_periods, schema=periods.PERIODS_SCHEMA),
     Result("load_report", "frame", lambda ws: ws.loaded.report, schema=load.LOAD_REPORT_SCHEMA),
     Result("freshness", "frame", lambda ws: load.freshness_table(ws.tables), schema=load.FRESHNESS_SCHEMA),
+    Result("coverage", "document", _coverage),
     # diagnosis
     Result(
         "completeness",
@@ -383,7 +402,7 @@ _DECLARED = (
         "scorecard",
         "frame",
         _scorecard,
-        inputs=("kpi_history",),
+        inputs=("kpi_history", "coverage"),
         sections=("evaluation",),
         schema=scorecard.SCORECARD_SCHEMA,
     ),
@@ -391,7 +410,7 @@ _DECLARED = (
         "summary",
         "document",
         _summary,
-        inputs=("scorecard", "primary_sizes", "strategy_table", "churn_bands", "completeness_score"),
+        inputs=("scorecard", "primary_sizes", "strategy_table", "churn_bands", "completeness_score", "coverage"),
         sections=("churn",),
     ),
 )

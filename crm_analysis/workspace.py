@@ -132,7 +132,8 @@ class Workspace:
     @cached_property
     def tables(self) -> dict[str, ibis.Table]:
         """The canonical tables behind the door of this quarter's end."""
-        return as_of(self.loaded.tables, self.as_of, zone=self.settings.timezone)
+        first_month = self.settings.fiscal_year_first_month
+        return as_of(self.loaded.tables, self.as_of, zone=self.settings.timezone, first_month=first_month)
 
     @property
     def files(self) -> Mapping[str, str]:

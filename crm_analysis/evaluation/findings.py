@@ -12,6 +12,8 @@ from crm_analysis.evaluation.display import change_message, target_message, valu
 
 def finding_scorecard(scorecard: pd.DataFrame) -> Message:
     """Return how many KPIs reach their target, and the one that is furthest from it."""
+    if scorecard.empty:
+        return message("finding.scorecard_no_purchase")
     judged = scorecard.loc[scorecard["status"].isin(["good", "watch", "bad"])]
     if judged.empty:
         return message("finding.scorecard_no_target", kpi_count=len(scorecard))
@@ -41,6 +43,8 @@ def finding_movement(scorecard: pd.DataFrame) -> Message:
 
 def note_history(scorecard: pd.DataFrame) -> Message:
     """Return how many KPIs cannot be told, or not compared with last year, because data begin too late."""
+    if scorecard.empty:
+        return message("finding.scorecard_no_purchase")
     short = scorecard.loc[scorecard["status"] == "no_history"]
     uncompared = scorecard.loc[scorecard["year_ago_absent"] == "no_history"]
     if uncompared.empty:
@@ -54,6 +58,8 @@ def note_history(scorecard: pd.DataFrame) -> Message:
 
 def finding_unavailable(scorecard: pd.DataFrame) -> Message:
     """Return how many KPIs cannot be had because their tables are lacking, or that all are there."""
+    if scorecard.empty:
+        return message("finding.scorecard_no_purchase")
     absent = [metric for id_, metric in METRICS.items() if id_ not in set(scorecard["kpi"])]
     if not absent:
         return message("note.kpi_all_available", kpi_count=len(METRICS))

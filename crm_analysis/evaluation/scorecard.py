@@ -20,12 +20,18 @@ SCORECARD_SCHEMA: ResultSchema = dict.fromkeys(
 )  # fmt: skip
 STATUSES = ("bad", "watch", "good", "no_target", "too_small", "no_history")
 #: Why a change cannot be told; empty where it can.
-ABSENT_REASONS = ("", "no_history", "too_small", "no_value", "no_base")
+ABSENT_REASONS = ("", "no_history", "too_small", "no_value", "no_base", "incomplete")
+_ABSENT_COLUMNS = ("change_absent", "year_ago_absent")
 _DIGITS = 9
 
 
 def scorecard_table(
-    history: pd.DataFrame, *, targets: Sequence[Target], quarter: Quarter, tolerance: float
+    history: pd.DataFrame,
+    *,
+    targets: Sequence[Target],
+    quarter: Quarter,
+    tolerance: float,
+    is_complete: bool = True,
 ) -> pd.DataFrame:
     """Return one row per KPI of the quarter.
 
@@ -37,6 +43,8 @@ def scorecard_table(
         Those without a tier apply; a KPI has at most one.
     tolerance
         Share of the target by which a KPI may miss it and still be watched instead of bad.
+    is_complete
+        Whether the data cover the quarter; a piece of a quarter is not compared with whole ones.
 
     Returns
     -------
@@ -88,6 +96,9 @@ def scorecard_table(
             }
         )
     table = pd.DataFrame(rows, columns=list(SCORECARD_SCHEMA))
+    if not is_complete:
+        reasons = {name: table[name].where(table[name] != "", "incomplete") for name in _ABSENT_COLUMNS}
+        table = table.assign(change=np.nan, year_ago_change=np.nan, **reasons)
     text = dict.fromkeys(("kpi", "unit", "quarter", "change_kind", "change_absent", "year_ago_absent", "status"), "str")
     numbers = dict.fromkeys([c for c in SCORECARD_SCHEMA if c not in text and c != "n"], "float64")
     return table.astype(text | numbers | {"n": "int64"})
@@ -171,4 +182,5 @@ def _absence(now: str, before: str | None, *, base: float, metric: Metric) -> st
 
 
 def _is_large_enough(history: pd.DataFrame) -> pd.Series:
-    return history["n"] >= history["kpi"].map(lambda kpi: METRICS[kpi].minimum_n)
+    least = pd.Series([METRICS[kpi].minimum_n for kpi in history["kpi"]], index=history.index, dtype="int64")
+    return history["n"] >= least

@@ -35,6 +35,7 @@ def summary_document(
     completeness: float | None,
     completeness_target: float,
     horizon_days: int,
+    coverage: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the summary: findings by chapter, decisions asked, money at stake (document ``summary``).
 
@@ -53,6 +54,8 @@ def summary_document(
         Score of the customer information and its target, both 0-1.
     horizon_days
         Days that the expected loss looks ahead.
+    coverage
+        Document ``coverage``; a quarter that is not complete is the first thing that is told.
 
     Returns
     -------
@@ -62,7 +65,8 @@ def summary_document(
     """
     loss = None if bands.empty else round(float(bands["expected_loss_amount"].sum()), 2)
     revenue = scorecard.loc[scorecard["kpi"] == "revenue", "value"]
-    findings = [("evaluation", finding_movement(scorecard)), ("evaluation", finding_scorecard(scorecard))]
+    findings = _coverage_finding(coverage)
+    findings += [("evaluation", finding_movement(scorecard)), ("evaluation", finding_scorecard(scorecard))]
     findings += _segment_finding(sizes) + _churn_finding(bands)
     findings += _completeness_finding(completeness, completeness_target)
     missed = _kpi_decisions(scorecard)
@@ -111,11 +115,18 @@ Decision = tuple[Message, Message, str]
 
 def _headline(scorecard: pd.DataFrame, *, loss: float | None, horizon_days: int, decision_count: int) -> Message:
     judged = scorecard.loc[scorecard["status"].isin(["good", "watch", "bad"])]
+    unknown = ("" if len(judged) else "_no_target") + ("" if loss is not None else "_no_churn")
     return message(
-        "summary.headline" if loss is not None else "summary.headline_no_churn",
+        f"summary.headline{unknown}",
         good_count=int((judged["status"] == "good").sum()), kpi_count=len(judged), expected_loss=loss,
         decision_count=decision_count, horizon_days=horizon_days,
     )  # fmt: skip
+
+
+def _coverage_finding(coverage: Mapping[str, Any] | None) -> list[tuple[str, Message]]:
+    if coverage is None or coverage["is_complete"]:
+        return []
+    return [("diagnosis", message("coverage.finding", quarter=coverage["quarter"], days=coverage["missing_days"]))]
 
 
 def _segment_finding(sizes: pd.DataFrame) -> list[tuple[str, Message]]:

@@ -22,7 +22,8 @@ def finding_segments(sizes: pd.DataFrame) -> Message:
     """Return which segment brings most, beside its share of customers."""
     named = sizes.loc[~sizes["segment"].isin([NON_BUYER, UNSCORED]) & sizes["spend_share"].notna()]
     if named.empty:
-        return message("segmentation.sizes.none")
+        is_scored = not sizes["segment"].isin([NON_BUYER, UNSCORED]).all()
+        return message("segmentation.sizes.no_spend" if is_scored else "segmentation.sizes.none")
     top = named.sort_values(["spend_amount", "segment"], ascending=[False, True]).iloc[0]
     return message(
         "segmentation.sizes.finding",
@@ -84,8 +85,10 @@ def finding_grid(grid: pd.DataFrame, *, minimum_customers: int = 30) -> Message:
     """Return the mean spend of the best cell beside that of all cells, cells of few customers left out."""
     filled = grid.loc[grid["customer_count"] > 0]
     large = filled.loc[filled["customer_count"] >= minimum_customers]
-    if large.empty:
+    if filled.empty:
         return message("segmentation.sizes.none")
+    if large.empty:
+        return message("segmentation.grid.small", minimum=minimum_customers)
     best = large.sort_values(["spend_mean_amount", "r_score", "f_score"], ascending=[False, False, False]).iloc[0]
     total = float((filled["spend_mean_amount"] * filled["customer_count"]).sum())
     return message(

@@ -12,16 +12,34 @@ from crm_analysis.base.words import LANGUAGES, Message, Words
 from crm_analysis.diagnosis import findings
 from crm_analysis.diagnosis.completeness import completeness_score, completeness_table, gaps_table
 from crm_analysis.diagnosis.figures import plot_missing_rates
-from crm_analysis.diagnosis.loading import finding_loading, load_summary_table, note_absent_tables
+from crm_analysis.diagnosis.loading import (
+    MOST_RULES,
+    finding_loading,
+    load_rules_table,
+    load_summary_table,
+    note_absent_tables,
+)
+from crm_analysis.reporting.tables import format_column, render_table
+from crm_analysis.sources.currencies import RATES
 from crm_analysis.sources.schema import TABLES, field_names
 
 MakeTables = Callable[..., Any]
 REPORT = pd.DataFrame(
     {
-        "table": ["orders", "orders", "orders", "customers"],
-        "rule": ["used", "missing_amount", "note.unparsable_discount", "used"],
-        "row_count": [90, 10, 3, 50],
-        "amount": [9000.0, 250.5, None, None],
+        "table": ["orders"] * 4 + ["customers"] * 2 + ["order_items"] * 3,
+        "rule": [
+            "read",
+            "used",
+            "missing_amount",
+            "note.unparsable_discount",
+            "read",
+            "used",
+            "read",
+            "used",
+            "order_not_used",
+        ],
+        "row_count": [100, 90, 10, 3, 50, 50, 20, 15, 5],
+        "amount": [None, 9000.0, 250.5, None, None, None, None, 1500.0, 100.0],
     }
 )
 VALIDITY = pd.DataFrame(
@@ -49,13 +67,54 @@ def completeness(make_tables: MakeTables) -> pd.DataFrame:
 
 def test_loading_by_hand() -> None:
     summary = load_summary_table(REPORT).set_index("table")
-    assert summary.loc["orders"].tolist() == [90, 10, 0.1, 250.5, 3]
-    assert summary.loc["customers", ["used_count", "quarantined_count"]].tolist() == [50, 0]
+    assert summary.loc["orders"].tolist() == [100, 90, 10, 0.1, 250.5, 3]
+    assert summary.loc["order_items"].tolist() == [20, 15, 5, 0.25, 100, 0]
+    assert summary.loc["customers", ["read_count", "used_count", "quarantined_count"]].tolist() == [50, 50, 0]
+    assert pd.isna(summary.loc["customers", "quarantined_amount"])
     said = finding_loading(REPORT)
-    assert (said.args["n"], said.args["aside"], said.args["amount"]) == (150, 10, 250.5)
-    assert said.args["rate"] == pytest.approx(10 / 150, abs=1e-6)
-    clean = finding_loading(REPORT.loc[REPORT["rule"] == "used"])
-    assert (clean.id, clean.args["n"]) == ("diagnosis.loading.clean", 140)
+    assert (said.args["n"], said.args["aside"]) == (170, 15)
+    assert said.args["amount"] == 250.5, "money of items is that of their order"
+    assert said.args["rate"] == pytest.approx(15 / 170, abs=1e-6)
+    clean = finding_loading(REPORT.loc[REPORT["table"] == "customers"])
+    assert (clean.id, clean.args["n"]) == ("diagnosis.loading.clean", 50)
+
+
+def test_rules_of_loading_by_hand(words: Words) -> None:
+    table = load_rules_table(REPORT)
+    assert table[["table", "rule"]].values.tolist() == [
+        ["orders", "missing"], ["orders", "unparsable"], ["order_items", "order_not_used"],
+    ]  # fmt: skip
+    assert table["field"].fillna("").tolist() == ["amount", "discount", ""]
+    assert table["quarantined_count"].fillna(0).tolist() == [10, 0, 5]
+    assert table["quarantined_amount"].fillna(0).tolist() == [250.5, 0, 100]
+    assert table["remark_count"].fillna(0).tolist() == [0, 3, 0]
+    html = render_table(table, words=words, id_="loading-rules")
+    assert words.word("rule.order_not_used") in html
+    assert words.word("field.orders.discount") in html
+
+
+def test_the_most_frequent_rules_are_kept_in_order() -> None:
+    many = pd.DataFrame({"table": "orders", "rule": [f"missing_{n}" for n in range(MOST_RULES + 5)],
+                         "row_count": range(1, MOST_RULES + 6), "amount": 1.0})  # fmt: skip
+    assert load_rules_table(many)["field"].tolist() == [str(n) for n in range(5, MOST_RULES + 5)]
+
+
+def test_every_rule_of_loading_has_words(words: Words) -> None:
+    rules = [
+        (table.name, f"{head}_{field.name}")
+        for table in [*TABLES.values(), RATES]
+        for field in table
+        for head in ("missing", "unparsable", "note.unparsable", "note.ambiguous", "note.nonexistent")
+    ]
+    rules += [("order_items", f"missing_{name}") for name in ("order_id", "customer_id", "ordered_at", "amount")]
+    whole = ["before_earliest", "after_export", "void_status", "duplicate_key", "no_rate", "malformed_row",
+             "not_positive", "note.unknown_refund_of"]  # fmt: skip
+    rules += [("orders", rule) for rule in whole]
+    for table, rule in rules:
+        report = pd.DataFrame({"table": [table], "rule": [rule], "row_count": [1], "amount": [None]})
+        shown = load_rules_table(report)
+        for name in ("table", "rule", "field"):
+            assert format_column(shown, name=name, words=words)
 
 
 def test_completeness_names_the_worst_gap(completeness: pd.DataFrame) -> None:

@@ -207,6 +207,32 @@ def test_the_summary_without_churn_says_so(scorecard: pd.DataFrame, words: Words
     assert words.say(Message.from_json(told["findings"][2]["message"]))
 
 
+def test_the_summary_begins_with_a_quarter_that_is_not_complete(scorecard: pd.DataFrame) -> None:
+    def first(*, is_complete: bool) -> dict:
+        told = summary_document(
+            scorecard, sizes=SIZES, strategy=STRATEGY, bands=BANDS, completeness=None, completeness_target=0.9,
+            horizon_days=90, coverage={"is_complete": is_complete, "quarter": "2025Q3", "missing_days": 41},
+        )  # fmt: skip
+        return told["findings"][0]
+
+    assert first(is_complete=True)["message"]["message"] == "finding.movement"
+    finding = first(is_complete=False)
+    assert finding["chapter"] == "diagnosis"
+    assert Words("zh").say(Message.from_json(finding["message"])) == (
+        "2025年第三季度数据不完整（缺41天），各项数字只是阶段性结果"
+    )
+    assert "41" in Words("en").say(Message.from_json(finding["message"]))
+
+
+def test_changes_of_a_piece_of_a_quarter_are_words(history: pd.DataFrame, targets) -> None:
+    piece = scorecard_table(history, targets=targets, quarter=Quarter(2025, 3), tolerance=0.05, is_complete=False)
+    assert Words("zh").say(findings.finding_movement(piece)) == (
+        "本季度净销售额¥1,000，环比不作比较，同比不作比较；活跃客户50位，同比不作比较"
+    )
+    card = kpi_cards(piece, history, words=Words("en"))[0]
+    assert card.change == "On last quarter not compared · on last year not compared"
+
+
 def test_cards_follow_the_scorecard(scorecard: pd.DataFrame, history: pd.DataFrame) -> None:
     cards = kpi_cards(scorecard, history, words=Words("en"))
     assert [card.name for card in cards] == [

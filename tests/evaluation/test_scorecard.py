@@ -140,3 +140,15 @@ def test_a_quarter_without_kpis_gives_an_empty_scorecard(history: pd.DataFrame) 
     table = scorecard_table(history, targets=[], quarter=Quarter(2030, 1), tolerance=0.05)
     assert list(table.columns) == list(SCORECARD_SCHEMA)
     assert table.empty
+
+
+def test_a_piece_of_a_quarter_is_not_compared_with_whole_ones(history: pd.DataFrame, targets) -> None:
+    whole = scorecard_table(history, targets=targets, quarter=Quarter(2025, 3), tolerance=0.05)
+    piece = scorecard_table(history, targets=targets, quarter=Quarter(2025, 3), tolerance=0.05, is_complete=False)
+    assert piece["change"].isna().all()
+    assert piece["year_ago_change"].isna().all()
+    reasons = dict(zip(piece["kpi"], zip(piece["change_absent"], piece["year_ago_absent"], strict=True), strict=True))
+    assert reasons["revenue"] == ("incomplete", "incomplete")
+    assert reasons["active_customers"] == ("no_history", "incomplete")  # what could not be compared anyway says why
+    assert whole["change"].notna().any()
+    pd.testing.assert_frame_equal(piece[["value", "target", "status", "n"]], whole[["value", "target", "status", "n"]])
