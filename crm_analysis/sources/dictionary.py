@@ -50,6 +50,13 @@ are declared); every other table switches on what needs it.
 - **sensitivity**: `open` shows nothing of a person; `direct` names one; `quasi` helps to find one together with
   others; `sensitive` harms when known; `free` is typed text, which may hold anything.
 - **known from**: the time field of the same row before which the value is hidden.
+
+A source is a CSV or Parquet file, a folder or a glob of them, or a table of a DuckDB file, which is only ever read
+(`path: crm.duckdb, table: sales.orders`). CSV: `delimiter`, `encoding` (utf-8, utf-16, gbk, gb18030), `decimal` and
+`date_format` are settings; rows that do not fit the heading go to quarantine as `malformed_row` with their text.
+Amounts in another `currency` need `data.rates`, a file of `currency`, `valid_from` and `rate` (reporting currency for
+one unit); without a rate they go to quarantine as `no_rate`. Repeated and skipped hours of summer time are counted.
+With `customers_history`, overwritten fields of customers are known for the past.
 """
 
 
