@@ -213,8 +213,11 @@ class Company:
         for name, rows in self.tables.items():
             (self.folder / f"{name}.csv").write_text(csv_text(rows), "utf-8")
         data_settings = {"tables": data} | self.settings.get("data", {})
-        given = {"company": {"zh": "小公司", "en": "Tiny company"}, 
-                 "segmentation": {"rfm": {"minimum_history_days": 60}}, "evaluation": {"trend_quarters": 2}}  # fmt: skip
+        given: dict[str, Any] = {
+            "company": {"zh": "小公司", "en": "Tiny company"},
+            "segmentation": {"rfm": {"minimum_history_days": 60}},
+            "evaluation": {"trend_quarters": 2},
+        }
         given |= self.settings | {"data": data_settings}
         self.config.write_text(yaml.safe_dump(given, allow_unicode=True, sort_keys=False), "utf-8")
         return self.config

@@ -63,7 +63,7 @@ def test_only_a_heading_in_every_other_table(company, good, says) -> None:
         if name != "orders":
             heading = (company.folder / f"{name}.csv").read_text("utf-8").partition("\n")[0]
             company.overwrite(f"{name}.csv", f"{heading}\n")
-    ws = company.computed()
+    ws = company.computed(*RAW)
     assert company.revenue(ws) == REVENUE
     assert says(ws)
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 def _run(command: Sequence[str], *, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, preexec_fn=before  # noqa: PLW1509
+        command, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, preexec_fn=before
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import ibis
 import nbformat
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_analysis.base.errors import CRMError
@@ -22,7 +22,7 @@ REVENUE = 13_090
 RAW = ("load_report", "scorecard")
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = '=HYPERLINK("http://example.invalid","open")'
-EXAMPLES = 50
+EXAMPLES = {"cells": 30, "bytes": 70}
 #: Enough where the other tables say nothing about the matter.
 SMALL = ("customers", "orders", "order_items")
 pytestmark = pytest.mark.slow
@@ -197,11 +197,14 @@ def test_many_kinds_of_dirt_at_once_with_markup_and_formulas(company) -> None:
 # -- anything ----------------------------------------------------------------------------------------------------------
 
 HEADS = ["order_id", "customer_id", "ordered_at", "amount", "channel", "refund_of"]
+ODD_CELLS = [
+    "", " ", "1", "-0", "1e5", "１２３", "1,234.5", "0x1f", "NaN", "2025-07-01", "2025-02-30", "01/02/03",
+    "2025-07-01T10:00:00+08:00", "2025-07-01 10:00:00Z", "null", "#N/A", "=1", '"', '""', "\n", "\r\n", "\r", "a,b",
+    "o1", "c1", "99999999999999999999999", "9999-12-31", "0001-01-01", "\ufeff", "\u202e",
+]  # fmt: skip
 CELLS = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", " ", "1", "-0", "1e5", "１２３", "1,234.5", "0x1f", "NaN", "2025-07-01", "2025-02-30", "01/02/03",
-                     "2025-07-01T10:00:00+08:00", "2025-07-01 10:00:00Z", "null", "#N/A", "=1", '"', '""', "\n", "\r\n",
-                     "a,b", "o1", "c1", "99999999999999999999999", "9999-12-31", "0001-01-01", "\ufeff", "\u202e"]),
+    st.sampled_from(ODD_CELLS),
     st.integers(-(10**20), 10**20).map(str),
     st.floats().map(str),
     st.datetimes().map(str),
@@ -210,7 +213,7 @@ CELLS = st.one_of(
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return ``load(bytes)``: orders are loaded; what comes back is the tables, or nothing when they are refused."""
+    """Return ``load(bytes)``: rows of orders used and rows in all, or the error that refused the file."""
     folder = tmp_path_factory.mktemp("dirt")
     given_settings = Settings.model_validate(
         {"company": {"zh": "公司", "en": "Company"}, "data": {"tables": {"orders": {"path": "orders.csv"}}}}
@@ -224,8 +227,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Any:
         try:
             loaded = load_tables(con, given_settings, folder=folder, cache=cache, code="1")
         except CRMError as error:
-            assert all(problem.what and problem.where and problem.fix for problem in error.problems)
-            return None
+            return error
         used = loaded.tables["orders"].count().to_pandas()
         (quarantined,) = cache.glob("*/quarantine/orders.parquet")
         report = loaded.report.query("table == 'orders'")
@@ -238,7 +240,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load_orders
 
 
-@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES["cells"])
 @given(rows=st.lists(st.lists(CELLS, min_size=6, max_size=6), max_size=6))
 def test_random_cells_are_used_or_put_aside_one_by_one(load, rows: list[list[str]]) -> None:
     out = io.StringIO()
@@ -246,10 +248,12 @@ def test_random_cells_are_used_or_put_aside_one_by_one(load, rows: list[list[str
         [HEADS, ["o1", "c1", "2025-07-01", "1", "", ""], *rows]
     )
     content = out.getvalue().encode("utf-8", "surrogatepass" if _is_plain(out.getvalue()) else "replace")
-    assert load(content)[1] == len(rows) + 1
+    loaded = load(content)
+    assert not isinstance(loaded, CRMError), loaded
+    assert loaded[1] == len(rows) + 1
 
 
-@settings(max_examples=EXAMPLES)
+@settings(max_examples=EXAMPLES["bytes"])
 @given(seed=st.integers(0, 10**9), cuts=st.integers(1, 12), encoding=st.sampled_from(["utf-8", "gbk", "utf-16"]))
 def test_random_bytes_in_a_file_are_read_or_refused(load, seed: int, cuts: int, encoding: str) -> None:
     """Bytes of a good file are overwritten, cut out and doubled at random places."""
@@ -260,7 +264,11 @@ def test_random_bytes_in_a_file_are_read_or_refused(load, seed: int, cuts: int, 
         at = drawn.randrange(len(content) + 1)
         length = drawn.randrange(4)
         content[at : at + length] = drawn.choice([b'"', b",", b"\n", b"\r", b"\0", b"\xff", b'""', b"", b"a,b,c\n"])
-    load(bytes(content))
+    loaded = load(bytes(content))
+    if isinstance(loaded, CRMError):
+        assert all(problem.what and problem.where and problem.fix for problem in loaded.problems)
+    else:
+        assert loaded[0] >= 1
 
 
 def _is_plain(text: str) -> bool:
