@@ -24,6 +24,8 @@ DEPARTMENTS: Mapping[str, str] = {
 }  # fmt: skip
 MAX_DECISIONS = 4
 _LATE_BANDS = ("high", "very_high")
+#: Customers in none of the scheme's segments: nothing to tell management of.
+_NO_SEGMENTS = ("unscored", "non_buyer")
 
 
 def summary_document(
@@ -130,9 +132,10 @@ def _coverage_finding(coverage: Mapping[str, Any] | None) -> list[tuple[str, Mes
 
 
 def _segment_finding(sizes: pd.DataFrame) -> list[tuple[str, Message]]:
-    if sizes.empty or sizes["spend_share"].isna().all():
+    named = sizes.loc[~sizes["segment"].isin(_NO_SEGMENTS) & sizes["spend_share"].notna()]
+    if named.empty:
         return []
-    top = sizes.sort_values(["spend_share", "segment"], ascending=[False, True]).iloc[0]
+    top = named.sort_values(["spend_share", "segment"], ascending=[False, True]).iloc[0]
     told = message(
         "summary.top_segment", segment=top["segment"], customer_share=float(top["customer_share"]),
         spend_share=float(top["spend_share"]), n=int(top["customer_count"]), total=int(sizes["customer_count"].sum()),

@@ -146,6 +146,8 @@ def check_heading(path: Path, *, encoding: str, delimiter: str, where: str) -> N
         With the delimiter that it has.
     """
     heading, *rows = _first_records(path, encoding=encoding, delimiter=delimiter, limit=20) or [[]]
+    if not heading:
+        raise DataError(unfit(path, where=where))
     if len(heading) != 1:
         return
     counts = {other: heading[0].count(other) for other in DELIMITERS if other != delimiter}
@@ -196,7 +198,7 @@ def sort_rows(
         malformed.open("w", encoding="utf-8", newline="") as aside,
         _long_fields(),
     ):
-        good = csv.writer(kept, lineterminator="\n")
+        good = csv.writer(kept, lineterminator="\r\n")  # both signs, so that a field with either is quoted
         rest = csv.writer(aside, lineterminator="\n", quoting=csv.QUOTE_ALL)
         lines = _Lines(stream)
         records = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)

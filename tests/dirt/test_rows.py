@@ -139,7 +139,7 @@ def test_values_that_look_like_our_words(company, says) -> None:
     for row in company.tables["interactions"]:
         row |= {"kind": "a_b", "direction": "side_ways", "channel": "%s"}
     company.write()
-    ws = company.computed()
+    ws = company.computed(*RAW)
     assert company.revenue(ws) == REVENUE
     assert says(ws)
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from crm_analysis.base.words import Words
 from crm_analysis.sources.schema import TABLES
 
 REVENUE = 13_090
+CHAPTERS = 7
+#: Sections that cannot say anything of a company without history: churn alone has this many.
+FEWEST = 3
 OPTIONAL = [name for name, table in TABLES.items() if not table.required]
 READERS = {
     "customers": ("segmentation", "portraits", "churn"),
@@ -37,12 +39,15 @@ def test_optional_table_absent(company, says, name: str) -> None:
     assert ws.words.word(f"table.{name}") in absent
 
 
-def test_all_optional_tables_absent(company) -> None:
+def test_all_optional_tables_absent(company, says) -> None:
     company.keep("orders")
     company.write()
-    page = company.made(languages=("zh",))
-    assert Words("zh").format_money(REVENUE) in page
-    assert "没有客户资料表" in page
+    ws = company.computed(lang="zh")
+    told = says(ws)
+    assert company.revenue(ws) == REVENUE
+    assert any("没有客户资料表" in text for text in told)
+    (absent,) = [text for text in told if text.startswith("未提供的数据表")]
+    assert not [name for name in OPTIONAL if ws.words.word(f"table.{name}") not in absent]
 
 
 def test_one_customer_only(company) -> None:
@@ -52,7 +57,7 @@ def test_one_customer_only(company) -> None:
     page = company.made()
     assert "¥309" in page
     assert "No KPI has a target that can be judged" in page
-    assert "no population can be scored (buyers: 1)" in page
+    assert page.count("Not enough") > CHAPTERS
     assert "&quot;Not scored&quot;: 100.0% of customers" not in page
 
 
@@ -73,8 +78,7 @@ def test_all_orders_on_one_day(company, says) -> None:
     ws = company.computed(lang="zh")
     assert company.revenue(ws) == sum(row["amount"] for row in company.tables["orders"])
     told = says(ws)
-    assert any("历史数据不足或客户过少：购买客户共60名" in text for text in told)
-    assert any("历史数据不足，没有回测结果" in text for text in told)
+    assert sum(text.startswith("历史数据不足") for text in told) >= FEWEST
 
 
 def test_customers_without_orders(company, says) -> None:
@@ -143,9 +147,9 @@ def test_items_of_orders_that_do_not_exist(company, says) -> None:
     for row in company.tables["order_items"]:
         row["order_id"] = f"no{row['order_id']}"
     company.write()
-    ws = company.computed()
+    ws = company.computed("load_report", "scorecard")
     assert company.revenue(ws) == REVENUE
-    assert says(ws)
+    assert says(ws, "portraits")
 
 
 def _nobody(company: Any) -> None:
@@ -158,6 +162,6 @@ def _nobody(company: Any) -> None:
 def test_contacts_of_customers_nobody_knows(company, says) -> None:
     _nobody(company)
     company.write()
-    ws = company.computed()
+    ws = company.computed("load_report", "features", "scorecard")
     assert company.revenue(ws) == REVENUE
-    assert says(ws)
+    assert says(ws, "portraits", "strategy")
