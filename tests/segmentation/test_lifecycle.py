@@ -75,7 +75,7 @@ def test_without_an_order_a_customer_is_a_prospect() -> None:
 
 def test_thresholds_come_from_settings() -> None:
     assert _stage(LifecycleSettings(declining_after=1.4), recency=44) == "declining"
-    assert _stage(LifecycleSettings(dormant_after=1.4), recency=44) == "dormant"
+    assert _stage(LifecycleSettings(declining_after=1.2, dormant_after=1.4), recency=44) == "dormant"
     assert _stage(LifecycleSettings(minimum_lost_days=100), recency=120) == "lost"
     assert _stage(LifecycleSettings(lost_after=7), recency=180) == "dormant"
     assert _stage(LifecycleSettings(growth_threshold=0.25), now_365=480) == "mature"

@@ -193,7 +193,7 @@ def test_findings_carry_the_numbers_of_the_tables() -> None:
     assert stages.args["lost"] == 1
     cross = findings.finding_stage_by_type(stage_by_type_table(segments))
     assert (cross.args["segment"], cross.args["n"], cross.args["share"]) == ("important_winback", 1, 1)
-    assert findings.finding_grid(rfm_grid_table(segments)).id == "segmentation.sizes.none"  # cells of one or two
+    assert findings.finding_grid(rfm_grid_table(segments)).id == "segmentation.grid.small"  # cells of one or two
     grid = findings.finding_grid(rfm_grid_table(segments), minimum_customers=2)
     assert (grid.args["r"], grid.args["f"], grid.args["amount"], grid.args["mean"]) == (5, 5, 400, 250)
 
