@@ -40,6 +40,7 @@ def report(
     reports: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Use results computed before.")] = True,
     identified: Annotated[bool, typer.Option(help="Write names and contacts into the workbook.")] = False,
+    refreeze: Annotated[bool, typer.Option(help="Write the cut points of the fiscal year anew.")] = False,
 ) -> None:
     """Make the report of a quarter: HTML in each language, workbook, results, manifest."""
     from crm_analysis.reporting.progress import progress_shown
@@ -56,6 +57,7 @@ def report(
         only=_listed(only),
         refresh=not cache,
         identified=identified,
+        refreeze=refreeze,
     )
     with _told(config, interrupted="Interrupted; the last good report is untouched."), progress_shown() as shown:
         outcome = make_report(request, report=shown)

@@ -4,7 +4,6 @@
 door, settings, and the same company at earlier quarters.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import ibis
@@ -14,8 +13,8 @@ from crm_analysis.base.period import Quarter
 from crm_analysis.churn import backtest, calibration, inputs, labels, scores
 from crm_analysis.diagnosis import completeness, validity
 from crm_analysis.evaluation import history, scorecard, summary
+from crm_analysis.graph_segmentation import SEGMENTATION
 from crm_analysis.portraits import attributes, behaviour
-from crm_analysis.segmentation import rfm, segments, sizes
 from crm_analysis.sources import coverage, features, load, periods
 from crm_analysis.sources.history import check_past_fields
 from crm_analysis.strategy import table as strategy
@@ -23,7 +22,6 @@ from crm_analysis.workspace import Result, Workspace
 
 Frame = pd.DataFrame
 Document = dict[str, Any]
-SCHEME_COLUMNS = {"eight_types": "eight_type", "ten_segments": "ten_segment"}
 
 # -- the customer frame and the quarters -----------------------------------------------------------------------------
 
@@ -48,40 +46,6 @@ def _coverage(ws: Workspace) -> Document:
 
 def _completeness_score(ws: Workspace, **inputs: Frame) -> Document:
     return completeness.completeness_score(inputs["completeness"], settings=ws.settings.diagnosis)
-
-
-# -- segmentation ----------------------------------------------------------------------------------------------------
-
-
-def _segmentation_features(ws: Workspace) -> Frame:
-    columns = segments.feature_columns(ws.settings.segmentation)
-    check_past_fields(columns, ws.loaded.tables)
-    return ws.frame("features", columns)
-
-
-def _rfm_cuts(ws: Workspace) -> Frame:
-    wanted, settings = _segmentation_features(ws), ws.settings.segmentation.rfm
-    cuts = segments.population_cuts(wanted, settings=settings)
-    return rfm.rfm_cuts_table(rfm.rfm_inputs(wanted, settings=settings), cuts=cuts)
-
-
-def _rfm_eligibility(ws: Workspace) -> Document:
-    return segments.check_rfm_eligibility(_segmentation_features(ws), settings=ws.settings.segmentation.rfm)
-
-
-def _segments(ws: Workspace) -> Frame:
-    return segments.segments_frame(_segmentation_features(ws), settings=ws.settings.segmentation)
-
-
-def _sizes_by(column: str) -> Callable[..., Frame]:
-    def compute(ws: Workspace, segments: Frame) -> Frame:
-        return sizes.segment_sizes_table(segments, by=column)
-
-    return compute
-
-
-def _primary_sizes(ws: Workspace, segments: Frame) -> Frame:
-    return sizes.segment_sizes_table(segments, by=SCHEME_COLUMNS[ws.settings.segmentation.primary_scheme])
 
 
 # -- portraits -------------------------------------------------------------------------------------------------------
@@ -236,43 +200,7 @@ _DECLARED = (
         sections=("diagnosis",),
         schema=validity.VALIDITY_SCHEMA,
     ),
-    # segmentation
-    Result("rfm_cuts", "frame", _rfm_cuts, reads=("features",), sections=("segmentation",), schema=rfm.RFM_CUTS_SCHEMA),
-    Result("rfm_eligibility", "document", _rfm_eligibility, reads=("features",), sections=("segmentation",)),
-    Result(
-        "segments",
-        "frame",
-        _segments,
-        reads=("features",),
-        sections=("segmentation",),
-        schema=segments.SEGMENTS_SCHEMA,
-    ),
-    *(
-        Result(f"{name}_sizes", "frame", _sizes_by(column), inputs=("segments",), schema=sizes.SIZES_SCHEMA)
-        for name, column in [("ten_segment", "ten_segment"), ("eight_type", "eight_type"), ("lifecycle", "stage")]
-    ),
-    Result(
-        "primary_sizes",
-        "frame",
-        _primary_sizes,
-        inputs=("segments",),
-        sections=("segmentation",),
-        schema=sizes.SIZES_SCHEMA,
-    ),
-    Result(
-        "rfm_grid",
-        "frame",
-        lambda ws, segments: sizes.rfm_grid_table(segments),
-        inputs=("segments",),
-        schema=sizes.RFM_GRID_SCHEMA,
-    ),
-    Result(
-        "stage_by_type",
-        "frame",
-        lambda ws, segments: sizes.stage_by_type_table(segments),
-        inputs=("segments",),
-        schema=sizes.STAGE_BY_TYPE_SCHEMA,
-    ),
+    *SEGMENTATION,
     # portraits
     Result(
         "portrait_attributes",
@@ -372,6 +300,7 @@ _DECLARED = (
         sections=("segmentation",),
         reads=("customer_periods",),
         schema=strategy.CONTACTS_SCHEMA,
+        frozen_quarters=9,
     ),
     Result(
         "strategy_table",

@@ -10,7 +10,12 @@ from crm_analysis.base.settings import Settings, load_settings
 from crm_analysis.base.settings_file import SettingsFile
 from crm_analysis.base.settings_names import check_strategy, check_targets
 from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.freezing import frozen_cuts
 from crm_analysis.graph import RESULTS
+from crm_analysis.segmentation.ranks import check_ranks
+from crm_analysis.segmentation.rules import check_table
+from crm_analysis.segmentation.scheme_checks import check_schemes
+from crm_analysis.segmentation.schemes import scheme_names
 from crm_analysis.segmentation.tiers import tier_names
 from crm_analysis.sources import coverage
 from crm_analysis.sources.naming import check_completeness_fields, check_data_names
@@ -27,12 +32,13 @@ def open_settings(config: str | Path) -> Settings:
     SettingsError
         Everything that is wrong and can be known without reading data.
     """
-    return load_settings(Path(config), checks=(check_data_names, check_completeness_fields, _check_tiers))
+    checks = (check_data_names, check_completeness_fields, check_table, check_schemes, _check_tiers)
+    return load_settings(Path(config), checks=checks)
 
 
 def _check_tiers(file: SettingsFile) -> list[Problem]:
     tiers = tier_names(file.merged)
-    return [*check_targets(file, tiers=tiers), *check_strategy(file, tiers=tiers)]
+    return [*check_targets(file, tiers=tiers), *check_strategy(file, tiers=tiers), *check_ranks(file, tiers=tiers)]
 
 
 def open_workspace(
@@ -42,6 +48,7 @@ def open_workspace(
     lang: str = "zh",
     today: date | None = None,
     refresh: bool = False,
+    refreeze: bool = False,
 ) -> Workspace:
     """Return the workspace of a settings file.
 
@@ -55,6 +62,8 @@ def open_workspace(
         Orders dated later are left out of ``latest``.
     refresh
         Compute every result again, whatever the cache holds.
+    refreeze
+        Write the cut points of the fiscal years anew, whatever the files in ``frozen`` hold.
 
     Raises
     ------
@@ -63,11 +72,11 @@ def open_workspace(
     DataError
         Input files cannot be used.
     """
-    ws = open_company(config, lang=lang, refresh=refresh)
+    ws = open_company(config, lang=lang, refresh=refresh, refreeze=refreeze)
     return ws.at(choose_quarter(ws, quarter, today=today))
 
 
-def open_company(config: str | Path, *, lang: str = "zh", refresh: bool = False) -> Workspace:
+def open_company(config: str | Path, *, lang: str = "zh", refresh: bool = False, refreeze: bool = False) -> Workspace:
     """Return the workspace of a settings file at no quarter in particular; nothing is read yet.
 
     Raises
@@ -80,7 +89,10 @@ def open_company(config: str | Path, *, lang: str = "zh", refresh: bool = False)
     if lang not in LANGUAGES:
         raise SettingsError(Problem(f"{lang!r} is not a language of the reports", "lang", "use zh or en"))
     folder = path.resolve().parent
-    shared = Shared(folder=folder, cache=folder / settings.cache, results=RESULTS, refresh=refresh)
+    shared = Shared(
+        folder=folder, cache=folder / settings.cache, results=RESULTS, refresh=refresh, freeze=frozen_cuts,
+        refreeze=refreeze,
+    )  # fmt: skip
     words = Words(lang, names=_names(settings), currency=settings.currency)
     far = Quarter.containing(date.max, first_month=settings.fiscal_year_first_month)
     return Workspace(settings, far, words, shared)
@@ -143,4 +155,5 @@ def order_range(ws: Workspace, *, today: date | None = None) -> tuple[date, date
 
 def _names(settings: Settings) -> dict[str, dict[str, str]]:
     given = {id_: name.model_dump() for id_, name in settings.names.items()}
-    return field_names() | strategy_names(settings.strategy) | given
+    own = scheme_names(settings.segmentation.schemes)
+    return field_names() | own | strategy_names(settings.strategy) | given

@@ -48,6 +48,9 @@ class Result:
         Names of the results that ``compute`` reads itself through the workspace: some columns, or in the engine.
     sections
         Sections of the settings it depends on.
+    frozen_quarters
+        Quarters back from this one, it included, whose frozen cut points it depends on, by itself or through results of
+        earlier quarters that it reads; 0 for none. What it has from its inputs and reads needs no mention.
     schema
         Columns with their sensitivity; ``None`` for documents.
     """
@@ -59,16 +62,30 @@ class Result:
     reads: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     schema: ResultSchema | None = None
+    frozen_quarters: int = 0
 
 
 @dataclass
 class Shared:
-    """What all quarters of one workspace share: the connection, the loaded tables, the log of what was computed."""
+    """What all quarters of one workspace share: the connection, the loaded tables, the log of what was computed.
+
+    Attributes
+    ----------
+    freeze
+        Returns what is frozen for the fiscal year of a quarter; nothing is frozen without it.
+    refreeze
+        Write anew what is frozen, whatever the files hold.
+    frozen
+        What was read or written of it, by fiscal year.
+    """
 
     folder: Path
     cache: Path
     results: Mapping[str, Result]
     refresh: bool = False
+    freeze: Callable[["Workspace"], Mapping[str, Any]] | None = None
+    refreeze: bool = False
+    frozen: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
     loaded: Loaded | None = None
@@ -142,6 +159,19 @@ class Workspace:
             self.shared.files = fingerprint_sources(self.settings, folder=self.shared.folder)
         return self.shared.files
 
+    @property
+    def frozen(self) -> Mapping[str, Any]:
+        """What is frozen for the fiscal year of the quarter: an input beside the data; empty where nothing is."""
+        year = self.quarter.year
+        if year not in self.shared.frozen:
+            self.shared.frozen[year] = self.shared.freeze(self) if self.shared.freeze is not None else {}
+        return self.shared.frozen[year]
+
+    def frozen_back(self, quarters: int) -> list[Mapping[str, Any]]:
+        """Return what is frozen for the fiscal years of so many quarters back, this one included, oldest first."""
+        years = {quarter.year: quarter for quarter in self.quarter.back(quarters)} if quarters else {}
+        return [self.at(quarter).frozen for quarter in years.values()]
+
     def stage(self, frame: pd.DataFrame, name: str) -> ibis.Table:
         """Put a local frame beside the tables, in the same engine."""
         return stage(self.con, frame, name)
@@ -211,6 +241,7 @@ class Workspace:
                 {section: settings[section] for section in ("data", *result.sections)},
                 dict(self.files),
                 [self.key(other) for other in (*result.inputs, *result.reads)],
+                *([self.frozen_back(result.frozen_quarters)] if result.frozen_quarters else []),
             ]
             keys[name] = digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
         return keys[name]
@@ -224,6 +255,7 @@ class Workspace:
             self.words.lang,
             self.settings.model_dump(mode="json"),
             dict(self.files),
+            self.frozen_back(max(result.frozen_quarters for result in self.shared.results.values())),
         ]
         return digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 

@@ -65,7 +65,8 @@ def test_what_the_names_leave_out_or_say_twice(tmp_path: Path, text: str, place:
 
 def test_tiers_are_those_of_the_primary_scheme(tmp_path: Path) -> None:
     path = tmp_path / "crm.yml"
-    scheme = "segmentation: {primary_scheme: ten_segments, rfm: {table: [{id: vip, r: [4, 5]}]}}\n"
+    scheme = "names: {segment.vip: {zh: 贵宾, en: VIP}}\n"
+    scheme += "segmentation: {primary_scheme: ten_segments, rfm: {table: [{id: vip, r: [4, 5]}]}}\n"
     target = "evaluation: {targets: [{kpi: nps, value: 1, tier: %s}]}\n"
     for tier in ("vip", "others", "non_buyer", "unscored"):
         path.write_text(BASE + scheme + target % tier, "utf-8")

@@ -21,7 +21,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 ANALYSES = ("diagnosis", "segmentation", "portraits", "churn", "strategy", "evaluation")
 LAYERS = ({"base": 0, "sources": 1} | dict.fromkeys(ANALYSES, 2)
-          | {"workspace": 3, "graph": 4, "opening": 5, "reporting": 6, "cli": 7})  # fmt: skip
+          | dict.fromkeys(["freezing", "graph_segmentation", "graph"], 4)
+          | {"workspace": 3, "opening": 5, "reporting": 6, "cli": 7})  # fmt: skip
 MOST_LINES = 500
 
 

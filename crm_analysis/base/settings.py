@@ -4,68 +4,32 @@ Every threshold of REQUIREMENTS is a field here with its default in ``presets/<p
 or a wrong value gives one message with all problems and the nearest valid names.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from types import NoneType
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator, model_validator
 
 from crm_analysis.base.settings_file import SettingsFile, layer, read_settings_file
+from crm_analysis.base.settings_model import Days, Name, Positive, Share
+from crm_analysis.base.settings_model import Frozen as _Frozen
+from crm_analysis.base.settings_movement import HysteresisSettings, MovementSettings
 from crm_analysis.base.settings_problems import Check, check_settings
+from crm_analysis.base.settings_rfm import LifecycleSettings, RFMSettings, SegmentRule
+from crm_analysis.base.settings_schemes import Scheme, known_scheme, known_schemes
+from crm_analysis.base.settings_value import ConcentrationSettings, SeparationSettings, ValueSettings
 from crm_analysis.base.words import LANGUAGES
 
 Preset = Literal["retail", "b2b", "services", "finance"]
 PRESETS = get_args(Preset)
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Days = Annotated[int, Field(ge=1)]
 Encoding = Literal["utf-8", "gbk", "gb18030", "utf-16"]
 ENCODINGS = get_args(Encoding)
-Range = tuple[Annotated[int, Field(ge=1, le=5)], Annotated[int, Field(ge=1, le=5)]]
-
-
-class _Frozen(BaseModel):
-    """Unknown names are refused; numbers and days are never guessed from text, numbers or true and false."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        wanted = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        items = value if isinstance(value, (list, tuple)) else [value]
-        if wanted and wanted <= {int, float} and any(isinstance(item, (str, bool)) for item in items):
-            raise PydanticCustomError("number_wanted", "a number is wanted")
-        if wanted == {date} and not all(_is_day(item) for item in items):
-            raise PydanticCustomError("day_wanted", "a day is wanted")
-        return value
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    """Return the plain types that an annotation ends in, "nothing" left out."""
-    parts = [part for part in get_args(annotation) if isinstance(part, type) or get_args(part)]
-    return set().union(*map(_kinds, parts)) if parts else {annotation} - {NoneType}
-
-
-def _is_day(value: Any) -> bool:
-    is_text = isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value.strip())
-    return value is None or bool(is_text) or (isinstance(value, date) and not isinstance(value, datetime))
-
-
-class Name(_Frozen):
-    """A name in both languages."""
-
-    zh: str
-    en: str
 
 
 class Source(_Frozen):
@@ -175,72 +139,34 @@ class DiagnosisSettings(_Frozen):
     stale_after_days: Days = 365
 
 
-class SegmentRule(_Frozen):
-    """One row of a segment table: score ranges on recency, frequency and monetary value, ends included."""
-
-    id: str
-    r: Range = (1, 5)
-    f: Range = (1, 5)
-    m: Range = (1, 5)
-
-    @field_validator("r", "f", "m")
-    @classmethod
-    def _low_first(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if value[0] > value[1]:
-            raise ValueError(f"{list(value)} matches no score; write the lower end first")
-        return value
-
-
-class RFMSettings(_Frozen):
-    """RFM for segments (S1).
+class SegmentationSettings(_Frozen):
+    """Segmentation (chapter 2).
 
     Attributes
     ----------
-    method
-        ``quantiles``: bins by value, equal values never split; ``rfm_r``: the R package's cut points (type-7 quantiles
-        plus one, bins ``[lower, upper)``).
-    window_days
-        Orders and amounts counted; ``None`` is all history.
-    table
-        Ordered rules, first match wins; ``ten`` covers all 125 cells, ``rfm_r`` is the published table.
-    split
-        Where "high" begins for the eight types.
+    schemes
+        Tiers by rule, by id (S3-S7, S9); ``presets/schemes.yml`` brings those of the guides.
+    primary_scheme
+        ``eight_types``, ``ten_segments`` or one of ``schemes``; it keys every target, strategy and list.
+    shown_schemes
+        Schemes of ``schemes`` that chapter 2 shows beside the primary one.
     """
 
-    method: Literal["quantiles", "rfm_r"] = "quantiles"
-    window_days: Days | None = None
-    table: Literal["ten", "rfm_r"] | tuple[SegmentRule, ...] = "ten"
-    otherwise: str = "others"
-    split: Literal["mean", "median"] = "mean"
-    minimum_buyers: Annotated[int, Field(ge=2)] = 50
-    minimum_history_days: Days = 180
-
-
-class LifecycleSettings(_Frozen):
-    """Lifecycle stages (S2), thresholds in units of the customer's own purchase gap where not in days."""
-
-    new_within_days: Days = 90
-    own_gap_quantile: Share = 0.75
-    prior_gaps: Positive = 3.0
-    declining_after: Positive = 1.5
-    dormant_after: Positive = 2.5
-    lost_after: Positive = 4.0
-    minimum_lost_days: Days = 180
-    growth_threshold: Share = 0.20
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "LifecycleSettings":
-        if not self.declining_after < self.dormant_after < self.lost_after:
-            raise ValueError("declining_after, dormant_after and lost_after must rise in this order")
-        return self
-
-
-class SegmentationSettings(_Frozen):
-    """Segmentation (S1, S2); ``primary_scheme`` keys every target, strategy and list."""
-
-    primary_scheme: Literal["eight_types", "ten_segments"] = "eight_types"
+    schemes: dict[str, Scheme] = {}
+    primary_scheme: str = "eight_types"
+    shown_schemes: tuple[str, ...] = ()
     rfm: RFMSettings = RFMSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
+    hysteresis: HysteresisSettings = HysteresisSettings()
+    movement: MovementSettings = MovementSettings()
+    value: ValueSettings = ValueSettings()
+    concentration: ConcentrationSettings = ConcentrationSettings()
+    separation: SeparationSettings = SeparationSettings()
+    #: Tiers of a scheme from best to worst, where that is not the order of its rules; tiers left out have no rank.
+    tier_order: dict[str, tuple[str, ...]] = {}
+
+    _known_primary = field_validator("primary_scheme")(known_scheme)
+    _known_shown = field_validator("shown_schemes")(known_schemes)
 
 
 class PortraitSettings(_Frozen):
@@ -389,9 +315,24 @@ def read_file(path: Path) -> SettingsFile:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Return the defaults of an industry as a plain mapping."""
-    text = files("crm_analysis").joinpath("presets", f"{name}.yml").read_text(encoding="utf-8")
-    return yaml.safe_load(text) or {}
+    """Return the defaults of an industry as a plain mapping, laid over the schemes that all of them know."""
+    folder = files("crm_analysis").joinpath("presets")
+    schemes, own = (
+        yaml.safe_load(folder.joinpath(f"{part}.yml").read_text(encoding="utf-8")) or {} for part in ("schemes", name)
+    )
+    return layer({"segmentation": {"schemes": schemes}}, own)
 
 
-__all__ = ["LANGUAGES", "PRESETS", "Settings", "layer", "load_preset", "load_settings", "read_file"]
+__all__ = [
+    "LANGUAGES",
+    "PRESETS",
+    "LifecycleSettings",
+    "Name",
+    "RFMSettings",
+    "SegmentRule",
+    "Settings",
+    "layer",
+    "load_preset",
+    "load_settings",
+    "read_file",
+]

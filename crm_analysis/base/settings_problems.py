@@ -103,7 +103,8 @@ def _is_told(found: tuple[Place, dict[str, Any]], told: set[tuple[Place, str]]) 
     """Tell whether an error was told before, or comes from taking out what was wrong."""
     place, item = found
     if item["type"] == "missing":
-        return (place, "missing") in told or any(place[: len(other)] == other for other, _ in told if other)
+        beside = (place[: len(other)] == other or other[: len(place)] == place for other, _ in told if other)
+        return (place, "missing") in told or any(beside)
     return (place, item["type"]) in told
 
 

@@ -95,6 +95,20 @@ SEGMENTS: Mapping[str, str] = MappingProxyType({
     "dormant": "#c96230",
     "prospect": "#d0dbe3",
     "non_buyer": "#d0dbe3",
+    # tiers by rule of presets/schemes.yml: blues and greens buy, red is at risk, yellow is the rest to be looked at
+    "retail_high_value": "#19346f", "retail_potential": "#226abb", "retail_ordinary": "#96c1f0",
+    "retail_churn_risk": "#be5526", "retail_prospect": "#d0dbe3", "retail_unclassified": "#f2d565",
+    "abc_a": "#19346f", "abc_b": "#226abb", "abc_c": "#96c1f0", "abc_prospect": "#d0dbe3",
+    "abc_unclassified": "#f2d565",
+    "grade_vip": "#19346f", "grade_gold": "#226abb", "grade_silver": "#96c1f0", "grade_bronze": "#1f5f67",
+    "grade_standard": "#69b895", "grade_prospect": "#d0dbe3", "grade_unclassified": "#f2d565",
+    "b2b_a": "#19346f", "b2b_b": "#226abb", "b2b_c": "#96c1f0", "b2b_unclassified": "#f2d565",
+    "resource_core": "#19346f", "resource_target": "#226abb", "resource_lost": "#73858e",
+    "resource_prospective": "#d0dbe3", "resource_rest": "#f2d565",
+    "class_loyal": "#19346f", "class_won": "#226abb", "class_interested": "#69b895", "class_prospective": "#d0dbe3",
+    "class_rest": "#f2d565",
+    "member_diamond": "#19346f", "member_gold": "#226abb", "member_silver": "#96c1f0", "member_basic": "#69b895",
+    "member_none": "#d0dbe3",
 })  # fmt: skip
 
 #: Colours for slugs that settings bring; also the order for series that have no segment.

@@ -37,6 +37,7 @@ def make_manifest(
         "code": code_fingerprint(),
         "settings": json.loads(mask_secrets(ws.settings.model_dump_json())),
         "inputs": dict(ws.files),
+        "frozen": {found["fiscal_year"]: dict(found) for found in ws.shared.frozen.values() if found},
         "rows": json.loads(report.to_json(orient="records")),
         "results": [
             {

@@ -18,6 +18,8 @@ class Request:
         Chapters by slug; empty for the whole report. A part goes to ``<quarter>.partial``.
     refresh
         Compute every result again (``--no-cache``).
+    refreeze
+        Write the cut points of the fiscal years anew (``--refreeze``).
     today, now
         Read from the clock by the command line alone.
     """
@@ -30,6 +32,7 @@ class Request:
     languages: Sequence[str] = LANGUAGES
     only: Sequence[str] = ()
     refresh: bool = False
+    refreeze: bool = False
     identified: bool = False
 
 

@@ -31,7 +31,7 @@ from crm_analysis.workspace import Workspace
 
 RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness", "coverage")
-WORKBOOK_RESULTS = ("segments", "warning_list", "scorecard", "strategy_table")
+WORKBOOK_RESULTS = ("segments", "overrides", "warning_list", "scorecard", "strategy_table")
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
 Report = Callable[[str, int, int, str], None]
@@ -57,7 +57,7 @@ def make_report(request: Request, *, report: Report = lambda *_: None) -> Outcom
     with archive.locked(request.reports), _time_limit(settings.report.total_minutes), ExitStack() as stack:
         ws = open_workspace(
             request.config, quarter=request.quarter, lang=request.languages[0], today=request.today,
-            refresh=request.refresh,
+            refresh=request.refresh, refreeze=request.refreeze,
         )  # fmt: skip
         stored = {
             lang: {chapter: _stored(ws.speaking(lang), chapter) for chapter in chapters} for lang in request.languages

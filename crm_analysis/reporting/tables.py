@@ -53,7 +53,9 @@ UNITS: tuple[tuple[str, Formatter], ...] = (
 #: Which words the slugs of a column take: ``segment`` -> ``segment.champions``. A slug without a word is a defect.
 DOMAINS: Mapping[str, str] = {
     "segment": "segment.{value}",
+    "other_segment": "segment.{value}",
     "tier": "segment.{value}",
+    **dict.fromkeys(("tier_before", "tier_now", "raw_tier", "computed_tier", "override_tier"), "segment.{value}"),
     "ten_segment": "segment.{value}",
     "eight_type": "segment.{value}",
     "stage": "stage.{value}",

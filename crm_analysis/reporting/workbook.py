@@ -53,6 +53,7 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     sheets = [
         _customer_sheet(ws, "segments", identified=identified),
         _customer_sheet(ws, "warning_list", identified=identified),
+        _overrides_sheet(ws, identified=identified),
         _sheet("scorecard", ws.result("scorecard")),
         _strategy_sheet(ws, words=words),
     ]
@@ -82,6 +83,12 @@ def _customer_sheet(ws: Workspace, name: str, *, identified: bool) -> Sheet:
         first = ["customer_id", *(c for c in CONTACT_FIELDS if contacts[c].notna().any())]
         listed = listed[[*first, *(c for c in listed.columns if c not in {"customer_id", *CONTACT_FIELDS})]]
     return Sheet(name, listed, len(rows))
+
+
+def _overrides_sheet(ws: Workspace, *, identified: bool) -> Sheet:
+    """Return what was decided by hand; the reason is free text, which may name people."""
+    rows = ws.result("overrides")
+    return _sheet("overrides", rows if identified else rows.drop(columns="reason"))
 
 
 def _strategy_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:

@@ -1,38 +1,73 @@
 """Lifecycle stage of every customer from the customer's own purchase rhythm (REQUIREMENTS S2)."""
 
-import numpy as np
-import pandas as pd
+import math
 
-from crm_analysis.base.settings import LifecycleSettings
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import gammaincinv
+
+from crm_analysis.base.settings_rfm import LifecycleSettings
+
+Array = npt.NDArray[np.float64]
 
 #: All stages, in the order in which they are shown.
 STAGES = ("new", "growing", "mature", "declining", "dormant", "lost", "prospect")
 
 _LONG_DAYS, _SHORT_DAYS = 365, 90
+#: Squared relative spread below which gaps count as all alike.
+_LEAST_SPREAD = 1e-6
 
 
 def expected_gap_days(features: pd.DataFrame, *, settings: LifecycleSettings) -> pd.Series:
-    """Return the days after which every customer's next order is expected, index as in ``features``.
+    """Return the days within which every customer's next order is expected, index as in ``features``.
 
     Parameters
     ----------
     features
-        ``gap_mean_days`` (mean days between distinct order days, empty below one gap), ``gap_count``.
+        ``gap_count``, ``gap_mean_days`` (mean days between distinct order days, empty below one gap) and
+        ``gap_spread_days`` (their population standard deviation, empty below two); one population.
     settings
         ``own_gap_quantile``, ``prior_gaps``, ``new_within_days``.
 
     Notes
     -----
-    The customer's mean gap, drawn towards the population's as if ``prior_gaps`` further gaps had been seen there:
-    ``(gap_count * gap_mean + prior_gaps * typical) / (gap_count + prior_gaps)``. The typical gap is the
-    ``own_gap_quantile`` quantile of the customers' mean gaps: a customer of few orders is given time. Without any
-    repeated purchase it is ``new_within_days``.
+    The ``own_gap_quantile`` quantile of a gamma distribution with the customer's own mean and spread, both drawn
+    towards the population's as if ``k = prior_gaps`` further gaps had been seen there. With ``n`` gaps of mean ``g``
+    and spread ``s``:
+
+    - mean ``m = (n g + k G) / (n + k)``; ``G`` is the mean of all customers' mean gaps
+    - squared relative spread ``c2 = (n s^2 / g^2 + k C2) / (n - 1 + k)``, with one gap or none ``C2``;
+      ``C2 = sum(n s^2 / g^2) / sum(n - 1)`` over the customers with two gaps or more, 1 without; at most 1, the spread
+      of purchases at random: of bursts with long pauses between them the quantile would be that of the bursts
+    - the next gap varies by that and by what ``n + k`` gaps leave open of the mean: ``c2 (1 + 1 / (n + k))``
+
+    So a regular customer is missed soon and an irregular one is given time; the fewer the gaps, the more. Without any
+    repeated purchase in the population it is ``new_within_days`` for all.
     """
-    gaps = features["gap_mean_days"].astype(float)
-    counts = features["gap_count"].fillna(0).astype(float)
-    typical = float(gaps.quantile(settings.own_gap_quantile)) if gaps.notna().any() else settings.new_within_days
+    gaps = features["gap_mean_days"].to_numpy(dtype=float)
+    counts = features["gap_count"].fillna(0).to_numpy(dtype=float)
+    spreads = features["gap_spread_days"].to_numpy(dtype=float)
     prior = settings.prior_gaps
-    return ((counts * gaps.fillna(0.0) + prior * typical) / (counts + prior)).rename("expected_gap_days")
+    known = np.isfinite(gaps) & (gaps > 0)
+    if not known.any():
+        return pd.Series(float(settings.new_within_days), index=features.index, name="expected_gap_days")
+    typical = math.fsum(gaps[known].tolist()) / int(known.sum())
+    counts = np.where(known, counts, 0.0)
+    mean = (counts * np.where(known, gaps, 0.0) + prior * typical) / (counts + prior)
+    several = known & (counts >= 2) & np.isfinite(spreads)
+    squares = np.where(several, counts * (spreads / np.where(known, gaps, 1.0)) ** 2, 0.0)
+    freedom = np.where(several, counts - 1, 0.0)
+    common = math.fsum(squares.tolist()) / float(freedom.sum()) if several.any() else 1.0
+    relative = np.minimum((squares + prior * common) / (freedom + prior), 1.0)
+    expected = mean * _gamma_quantile(settings.own_gap_quantile, relative * (1 + 1 / (counts + prior)))
+    return pd.Series(expected, index=features.index, name="expected_gap_days")
+
+
+def _gamma_quantile(level: float, squared_spread: Array) -> Array:
+    """Return the quantile of gamma distributions of mean 1; without spread it is 1."""
+    shape = 1 / np.maximum(squared_spread, _LEAST_SPREAD)
+    return np.where(squared_spread < _LEAST_SPREAD, 1.0, gammaincinv(shape, level) / shape)
 
 
 def lifecycle_stages(features: pd.DataFrame, *, settings: LifecycleSettings) -> pd.Series:
@@ -41,8 +76,8 @@ def lifecycle_stages(features: pd.DataFrame, *, settings: LifecycleSettings) -> 
     Parameters
     ----------
     features
-        ``order_count, recency_days, first_order_date, last_order_date, gap_mean_days, gap_count`` and the amounts
-        ``spend_amount_90d, spend_amount_90d_before, spend_amount_365d, spend_amount_365d_before``; one population.
+        ``order_count, recency_days, first_order_date, last_order_date``, ``gap_mean_days, gap_spread_days, gap_count``
+        and ``spend_amount_90d, spend_amount_90d_before, spend_amount_365d, spend_amount_365d_before``; one population.
     settings
         Thresholds in units of the expected gap (:func:`expected_gap_days`), and in days.
 

@@ -1,7 +1,7 @@
-"""RFM for segments: cut points, scores 1-5, named segments and the eight types (REQUIREMENTS S1).
+"""RFM for segments: cut points, scores 1-5, named segments (REQUIREMENTS S1).
 
 Not the RFM of purchase models: here recency is days since the last order, frequency is orders, money is net spend.
-Persons and organisations are separate populations: each has its own cut points and its own means.
+Persons and organisations are separate populations: each has its own cut points.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ import pandas as pd
 
 from crm_analysis.base.errors import InsufficientDataError, Problem, SettingsError
 from crm_analysis.base.privacy import OPEN, ResultSchema
-from crm_analysis.base.settings import RFMSettings, SegmentRule
-from crm_analysis.segmentation.rules import EIGHT_TYPES, cell_segments
+from crm_analysis.base.settings_rfm import CutSettings, RFMSettings, SegmentRule
+from crm_analysis.segmentation.rules import cell_segments
 
 POPULATIONS = ("person", "organisation")
 WINDOWS = (30, 90, 180, 365)
 SCORES = 5
 _LEVELS = (0.2, 0.4, 0.6, 0.8)
-_DIMENSIONS = {"recency": "recency_days", "frequency": "order_count", "monetary": "spend_amount"}
+DIMENSIONS = {"recency": "recency_days", "frequency": "order_count", "monetary": "spend_amount"}
 
 RFM_CUTS_SCHEMA: ResultSchema = dict.fromkeys(
     ["kind", "dimension", "score", "lower_bound", "upper_bound", "customer_count", "effective_bin_count"], OPEN
@@ -32,7 +32,8 @@ class RFMCuts:
     """Inner cut points of one population, ascending, in the units of the figures (days, orders, currency).
 
     ``closed`` tells which end belongs to a bin: ``right`` is ``(lower, upper]``, ``left`` is ``[lower, upper)``.
-    Equal values therefore always share a bin.
+    Equal values therefore always share a bin. Fewer than four cut points make fewer than five bins, which are spread
+    over the scores 1-5 (:func:`bin_scores`).
     """
 
     recency: tuple[float, ...]
@@ -45,6 +46,24 @@ class RFMCuts:
         side = "left" if self.closed == "right" else "right"
         cuts = np.asarray(getattr(self, dimension), dtype=float)
         return np.searchsorted(cuts, values.to_numpy(dtype=float), side=side).astype(np.int64)  # type: ignore[call-overload]
+
+    def scores(self, values: pd.Series, *, dimension: str) -> npt.NDArray[np.int64]:
+        """Return the score 1-5 of every value; 5 is best, which in recency are the lowest values."""
+        return self.scores_by_bin(dimension)[self.bins(values, dimension=dimension)]
+
+    def scores_by_bin(self, dimension: str) -> npt.NDArray[np.int64]:
+        """Return the score of each bin, lowest values first."""
+        scores = bin_scores(len(getattr(self, dimension)) + 1)
+        return SCORES + 1 - scores if dimension == "recency" else scores
+
+
+def bin_scores(count: int) -> npt.NDArray[np.int64]:
+    """Return the scores of 2 to 5 bins, spread over 1-5: the first is always 1, the last always 5.
+
+    >>> [bin_scores(count).tolist() for count in (2, 3, 4, 5)]
+    [[1, 5], [1, 3, 5], [1, 2, 4, 5], [1, 2, 3, 4, 5]]
+    """
+    return np.rint(1 + (SCORES - 1) * np.arange(count) / (count - 1)).astype(np.int64)
 
 
 def rfm_inputs(features: pd.DataFrame, *, settings: RFMSettings) -> pd.DataFrame:
@@ -107,7 +126,7 @@ def rfm_cuts(inputs: pd.DataFrame, *, settings: RFMSettings) -> RFMCuts:
         Buyers of one population, see :func:`rfm_inputs`.
     settings
         ``method`` ``quantiles``: type-7 quantiles, bins ``(lower, upper]``; ``rfm_r``: type-7 quantiles plus one, bins
-        ``[lower, upper)``, as the R package rfm does (not scale-free).
+        ``[lower, upper)``, as the R package rfm does (not scale-free). Fixed cut points: :func:`fixed_cuts`.
 
     Raises
     ------
@@ -124,9 +143,14 @@ def rfm_cuts(inputs: pd.DataFrame, *, settings: RFMSettings) -> RFMCuts:
     offset = 1.0 if settings.method == "rfm_r" else 0.0
     cuts = {
         name: tuple(float(q) + offset for q in np.quantile(inputs[column].to_numpy(dtype=float), _LEVELS))
-        for name, column in _DIMENSIONS.items()
+        for name, column in DIMENSIONS.items()
     }
     return RFMCuts(**cuts, closed="left" if settings.method == "rfm_r" else "right")
+
+
+def fixed_cuts(cuts: CutSettings) -> RFMCuts:
+    """Return the cut points of settings; a value on a cut point belongs to the bin above it, ``[lower, upper)``."""
+    return RFMCuts(cuts.recency, cuts.frequency, cuts.monetary, closed="left")
 
 
 def score_rfm(inputs: pd.DataFrame, *, cuts: RFMCuts) -> pd.DataFrame:
@@ -146,12 +170,12 @@ def score_rfm(inputs: pd.DataFrame, *, cuts: RFMCuts) -> pd.DataFrame:
     5 is best on each dimension (most recent, most orders, most spent). Negative net spend always scores 1.
     REQUIREMENTS S1.
     """
-    money = cuts.bins(inputs["spend_amount"], dimension="monetary") + 1
+    money = cuts.scores(inputs["spend_amount"], dimension="monetary")
     return pd.DataFrame(
         {
             "customer_id": inputs["customer_id"],
-            "r_score": SCORES - cuts.bins(inputs["recency_days"], dimension="recency"),
-            "f_score": cuts.bins(inputs["order_count"], dimension="frequency") + 1,
+            "r_score": cuts.scores(inputs["recency_days"], dimension="recency"),
+            "f_score": cuts.scores(inputs["order_count"], dimension="frequency"),
             "m_score": np.where(inputs["spend_amount"].to_numpy(dtype=float) < 0, 1, money),
         }
     )
@@ -173,29 +197,6 @@ def segment_rfm(scores: pd.DataFrame, *, rules: Sequence[SegmentRule], otherwise
     lookup = {100 * r + 10 * f + m: segment for (r, f, m), segment in cells.items()}
     codes = 100 * scores["r_score"] + 10 * scores["f_score"] + scores["m_score"]
     return codes.map(lookup).astype("str").rename("ten_segment")
-
-
-def eight_types(inputs: pd.DataFrame, *, split: str) -> pd.Series:
-    """Return the type of every buyer of one population by "better than the middle" in R, F and M.
-
-    Parameters
-    ----------
-    inputs
-        ``recency_days, order_count, spend_amount`` of one population, see :func:`rfm_inputs`.
-    split
-        ``mean`` or ``median`` of the population. Better is strictly better: fewer days, more orders, more spent.
-
-    Notes
-    -----
-    REQUIREMENTS S1: 111 important_value, 101 important_development, 011 important_retention, 001 important_winback,
-    110 general_value, 100 general_development, 010 general_retention, 000 general_winback.
-    """
-    middle = inputs[list(_DIMENSIONS.values())].agg(split)
-    recent = inputs["recency_days"] < middle["recency_days"]
-    frequent = inputs["order_count"] > middle["order_count"]
-    spending = inputs["spend_amount"] > middle["spend_amount"]
-    codes = [f"{r:d}{f:d}{m:d}" for r, f, m in zip(recent, frequent, spending, strict=True)]
-    return pd.Series([EIGHT_TYPES[code] for code in codes], index=inputs.index, dtype="str", name="eight_type")
 
 
 def cut_points_table(cuts: pd.DataFrame) -> pd.DataFrame:
@@ -238,11 +239,11 @@ def rfm_cuts_table(inputs: pd.DataFrame, *, cuts: Mapping[str, RFMCuts]) -> pd.D
             continue
         members = inputs.loc[inputs["kind"] == kind]
         scores = score_rfm(members, cuts=cuts[kind])
-        for dimension in _DIMENSIONS:
+        for dimension in DIMENSIONS:
             counts = scores[f"{dimension[0]}_score"].value_counts()
             edges = [np.nan, *getattr(cuts[kind], dimension), np.nan]
-            for score in range(1, SCORES + 1):
-                place = SCORES - score if dimension == "recency" else score - 1
+            places = enumerate(cuts[kind].scores_by_bin(dimension).tolist())
+            for place, score in sorted(places, key=lambda item: item[1]):
                 rows.append(
                     {
                         "kind": kind,

@@ -1,24 +1,26 @@
 """The customer frame of the segmentation: scores, both schemes, stage and the tier that keys everything else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, ResultSchema
 from crm_analysis.base.settings import RFMSettings, SegmentationSettings
-from crm_analysis.base.words import Message, message
-from crm_analysis.segmentation.lifecycle import days_since_first_order, lifecycle_stages
+from crm_analysis.segmentation.cuts import population_bases
+from crm_analysis.segmentation.eligibility import check_rfm_eligibility
+from crm_analysis.segmentation.lifecycle import lifecycle_stages
 from crm_analysis.segmentation.rfm import (
     POPULATIONS,
     RFMCuts,
-    eight_types,
     population_of,
-    rfm_cuts,
     rfm_inputs,
     score_rfm,
     segment_rfm,
 )
 from crm_analysis.segmentation.rules import NON_BUYER, UNSCORED, segment_rules
+from crm_analysis.segmentation.schemes import assign_tiers, scheme_features
+from crm_analysis.segmentation.splits import eight_types
 
 SEGMENTS_SCHEMA: ResultSchema = {
     "customer_id": DIRECT,
@@ -31,7 +33,7 @@ SEGMENTS_SCHEMA: ResultSchema = {
 #: Columns of ``features`` that segmentation reads, besides those of a window in settings.
 FEATURE_COLUMNS = (
     "customer_id", "kind", "first_order_date", "last_order_date", "recency_days", "order_count", "spend_amount",
-    "gap_mean_days", "gap_count", "spend_amount_90d", "spend_amount_90d_before", "spend_amount_365d",
+    "gap_mean_days", "gap_spread_days", "gap_count", "spend_amount_90d", "spend_amount_90d_before", "spend_amount_365d",
     "spend_amount_365d_before",
 )  # fmt: skip
 
@@ -40,74 +42,21 @@ def feature_columns(settings: SegmentationSettings) -> list[str]:
     """Return the columns of ``features`` that :func:`segments_frame` reads."""
     window = settings.rfm.window_days
     extra = [] if window is None else [f"order_count_{window}d", f"spend_amount_{window}d"]
-    return [*FEATURE_COLUMNS, *(name for name in extra if name not in FEATURE_COLUMNS)]
+    own = {id_: scheme for id_, scheme in settings.schemes.items() if id_ == settings.primary_scheme}
+    return list(dict.fromkeys([*FEATURE_COLUMNS, *extra, *scheme_features(own)]))
 
 
-def check_rfm_eligibility(features: pd.DataFrame, *, settings: RFMSettings) -> dict[str, Any]:
-    """Tell which populations hold enough buyers and history to be scored.
-
-    Parameters
-    ----------
-    features
-        One row per customer as of a date.
-    settings
-        ``minimum_buyers`` and ``minimum_history_days`` (from a population's first order to ``as_of``).
-
-    Returns
-    -------
-    dict
-        A document: ``status`` (``ok``: all scored, ``partial``, ``insufficient``: none), ``message``, and
-        ``populations``, each ``{kind, status, buyer_count, non_buyer_count, negative_spend_count, history_days,
-        message}``; messages as :meth:`Message.to_json`. Populations without customers are left out.
-    """
-    populations = population_of(features)
-    documents = []
-    for kind in POPULATIONS:
-        members = features.loc[populations == kind]
-        if members.empty:
-            continue
-        buyers = members.loc[members["order_count"] >= 1]
-        history = 0 if buyers.empty else int(days_since_first_order(buyers).max())
-        status, note = _eligible(kind, len(buyers), history, settings=settings)
-        documents.append(
-            {
-                "kind": kind,
-                "status": status,
-                "buyer_count": len(buyers),
-                "non_buyer_count": len(members) - len(buyers),
-                "negative_spend_count": int((buyers["spend_amount"] < 0).sum()),
-                "history_days": history,
-                "message": note.to_json(),
-            }
-        )
-    scored = [d for d in documents if d["status"] == "ok"]
-    status = "insufficient" if not scored else "ok" if len(scored) == len(documents) else "partial"
-    return {
-        "status": status,
-        "message": message(
-            f"segmentation.eligibility.{status}",
-            buyers=sum(d["buyer_count"] for d in documents),
-            scored=sum(d["buyer_count"] for d in scored),
-            negative=sum(d["negative_spend_count"] for d in documents),
-            minimum=settings.minimum_buyers,
-            days=settings.minimum_history_days,
-        ).to_json(),
-        "populations": documents,
-    }
+def population_cuts(
+    features: pd.DataFrame, *, settings: RFMSettings, frozen: Mapping[str, Any] | None = None
+) -> dict[str, RFMCuts]:
+    """Return the cut points of every population that may be scored; see :func:`population_bases`."""
+    bases = population_bases(features, settings=settings, frozen=frozen)
+    return {kind: basis.cuts for kind, basis in bases.items()}
 
 
-def population_cuts(features: pd.DataFrame, *, settings: RFMSettings) -> dict[str, RFMCuts]:
-    """Return the cut points of every population that may be scored."""
-    inputs = rfm_inputs(features, settings=settings)
-    eligible = check_rfm_eligibility(features, settings=settings)["populations"]
-    return {
-        document["kind"]: rfm_cuts(inputs.loc[inputs["kind"] == document["kind"]], settings=settings)
-        for document in eligible
-        if document["status"] == "ok"
-    }
-
-
-def segments_frame(features: pd.DataFrame, *, settings: SegmentationSettings) -> pd.DataFrame:
+def segments_frame(
+    features: pd.DataFrame, *, settings: SegmentationSettings, frozen: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Return scores, segments, stage and tier of every customer.
 
     ``features`` (see :func:`feature_columns`) -> ``customer_id, kind, r_score, f_score, m_score, ten_segment,
@@ -119,6 +68,9 @@ def segments_frame(features: pd.DataFrame, *, settings: SegmentationSettings) ->
         One row per customer as of a date.
     settings
         ``primary_scheme`` names the scheme whose segments are the tiers.
+    frozen
+        Cut points of the fiscal year (:func:`crm_analysis.segmentation.frozen.read_frozen`); where it has none, they
+        are those of ``features``.
 
     Notes
     -----
@@ -132,13 +84,13 @@ def segments_frame(features: pd.DataFrame, *, settings: SegmentationSettings) ->
     frame = pd.DataFrame({"customer_id": customers["customer_id"], "kind": population_of(customers)})
     inputs = rfm_inputs(customers, settings=settings.rfm)
     scored = []
-    for kind, cuts in population_cuts(customers, settings=settings.rfm).items():
+    for kind, basis in population_bases(customers, settings=settings.rfm, frozen=frozen).items():
         members = inputs.loc[inputs["kind"] == kind]
-        scores = score_rfm(members, cuts=cuts)
+        scores = score_rfm(members, cuts=basis.cuts)
         scored.append(
             scores.assign(
                 ten_segment=segment_rfm(scores, rules=rules, otherwise=otherwise),
-                eight_type=eight_types(members, split=settings.rfm.split),
+                eight_type=eight_types(members, points=basis.split),
             )
         )
     columns = ["customer_id", "r_score", "f_score", "m_score", "ten_segment", "eight_type"]
@@ -149,7 +101,9 @@ def segments_frame(features: pd.DataFrame, *, settings: SegmentationSettings) ->
     for scheme in ("ten_segment", "eight_type"):
         frame[scheme] = frame[scheme].where(frame[scheme].notna(), unscored).astype("str")
     frame["stage"] = _stages(customers, settings=settings)
-    frame["tier"] = frame["eight_type" if settings.primary_scheme == "eight_types" else "ten_segment"]
+    own = settings.schemes.get(settings.primary_scheme)
+    by_score = frame["eight_type" if settings.primary_scheme == "eight_types" else "ten_segment"]
+    frame["tier"] = by_score if own is None else assign_tiers(customers, scheme=own)
     frame["recency_days"] = customers["recency_days"]
     frame["order_count"] = customers["order_count"]
     frame["spend_amount"] = customers["spend_amount"]
@@ -166,14 +120,4 @@ def _stages(customers: pd.DataFrame, *, settings: SegmentationSettings) -> pd.Se
     return pd.concat(parts).reindex(customers.index) if parts else pd.Series(dtype="str")
 
 
-def _eligible(kind: str, buyers: int, history: int, *, settings: RFMSettings) -> tuple[str, Message]:
-    if buyers < settings.minimum_buyers:
-        return "insufficient", message(
-            "segmentation.eligibility.too_few_buyers", kind=kind, n=buyers, minimum=settings.minimum_buyers
-        )
-    if history < settings.minimum_history_days:
-        return "insufficient", message(
-            "segmentation.eligibility.too_short_history", kind=kind, days=history,
-            minimum=settings.minimum_history_days,
-        )  # fmt: skip
-    return "ok", message("segmentation.eligibility.population_ok", kind=kind, n=buyers, days=history)
+__all__ = ["SEGMENTS_SCHEMA", "check_rfm_eligibility", "feature_columns", "population_cuts", "segments_frame"]

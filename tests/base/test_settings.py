@@ -32,7 +32,7 @@ def test_defaults_preset_and_file_lie_on_each_other(load, monkeypatch) -> None:
     found = load(BASE + text)
     assert found.segmentation.rfm.window_days == 365  # the file wins
     assert found.segmentation.rfm.minimum_buyers == 77  # then the preset
-    assert found.segmentation.rfm.split == "mean"  # then the default
+    assert found.segmentation.rfm.split.kind == "mean"  # then the default
     assert found.diagnosis.deep_fields == ("b", "c")  # lists are replaced, not joined
     assert load(BASE).segmentation.rfm.minimum_buyers == 50
 

@@ -5,20 +5,21 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from crm_analysis.base.errors import InsufficientDataError, SettingsError
-from crm_analysis.base.settings import RFMSettings, SegmentRule
+from crm_analysis.base.settings_rfm import CutSettings, PopulationCuts, RFMSettings, SegmentRule
 from crm_analysis.segmentation.rfm import (
     RFMCuts,
     cut_points_table,
-    eight_types,
+    fixed_cuts,
     rfm_cuts,
     rfm_cuts_table,
     rfm_inputs,
     score_rfm,
     segment_rfm,
 )
-from crm_analysis.segmentation.rules import EIGHT_TYPES, TEN_SEGMENTS
+from crm_analysis.segmentation.rules import TEN_SEGMENTS
 
 CUTS = RFMCuts(recency=(10, 20, 30, 40), frequency=(1, 1, 2, 4), monetary=(100, 200, 300, 400))
 
@@ -94,25 +95,49 @@ def test_first_rule_that_matches_wins_else_otherwise() -> None:
     assert segment_rfm(scores, rules=rules, otherwise="rest").tolist() == ["top", "recent", "rest"]
 
 
-def test_eight_types_compare_strictly_with_the_mean() -> None:
-    # means: 20 days, 2 orders, 200 spent; the last customer lies on all three and is better in none
-    inputs = _inputs([10, 30, 10, 30, 20], [3, 3, 1, 1, 2], [300, 100, 300, 100, 200])
-    assert eight_types(inputs, split="mean").tolist() == [
-        "important_value", "general_retention", "important_development", "general_winback", "general_winback",
-    ]  # fmt: skip
+FIXED = CutSettings(recency=(30, 90), frequency=(2,), monetary=(100, 500, 1000))
 
 
-def test_split_by_median_differs_from_mean() -> None:
-    inputs = _inputs([10, 10, 10], [1, 1, 1], [10, 20, 90])
-    assert eight_types(inputs, split="mean").tolist() == ["general_winback", "general_winback", "important_winback"]
-    inputs = _inputs([10, 10, 10], [1, 1, 1], [10, 80, 90])
-    assert eight_types(inputs, split="mean").tolist().count("important_winback") == 2
-    assert eight_types(inputs, split="median").tolist().count("important_winback") == 1
+def test_fixed_cut_points_open_the_bin_above_them() -> None:
+    scores = score_rfm(
+        _inputs([0, 29, 30, 89, 90, 400], [1, 2] * 3, [99, 100, 499, 500, 1000, -1]), cuts=fixed_cuts(FIXED)
+    )
+    assert scores["r_score"].tolist() == [5, 5, 3, 3, 1, 1]
+    assert scores["f_score"].tolist() == [1, 5] * 3
+    assert scores["m_score"].tolist() == [1, 2, 2, 4, 5, 1]
 
 
-def test_each_of_the_eight_types_has_its_code() -> None:
-    assert list(EIGHT_TYPES) == ["111", "101", "011", "001", "110", "100", "010", "000"]
-    assert len(set(EIGHT_TYPES.values())) == 8
+def test_few_bins_are_spread_over_the_scores_and_counted_as_they_are() -> None:
+    table = rfm_cuts_table(_inputs([0, 30, 90], [1, 2, 2], [1, 1, 1]), cuts={"person": fixed_cuts(FIXED)})
+    recency = table.loc[table["dimension"] == "recency"]
+    assert recency["score"].tolist() == [1, 3, 5]
+    assert recency["lower_bound"].tolist()[:2] == [90, 30]
+    assert recency["customer_count"].tolist() == [1, 1, 1]
+    frequency = table.loc[table["dimension"] == "frequency"]
+    assert frequency[["score", "customer_count"]].to_numpy().tolist() == [[1, 1], [5, 2]]
+    short = cut_points_table(table).set_index("dimension")
+    assert short.loc["recency", ["cut_1", "cut_2"]].tolist() == [30, 90]
+    assert short.loc["recency", ["cut_3", "cut_4"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("cuts", "reason"),
+    [
+        ({"recency": [30, 30]}, "cut points must rise"),
+        ({"recency": []}, "at least 1 item"),
+        ({"frequency": [1, 2, 3, 4, 5]}, "at most 4 items"),
+    ],
+)
+def test_cut_points_of_settings_rise_and_are_one_to_four(cuts: dict[str, list[float]], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        CutSettings.model_validate({"recency": [1], "frequency": [1], "monetary": [1]} | cuts)
+
+
+def test_cut_points_and_their_method_belong_together() -> None:
+    with pytest.raises(ValidationError, match="the method fixed needs cuts"):
+        RFMSettings(method="fixed")
+    with pytest.raises(ValidationError, match="cuts are those of the method fixed"):
+        RFMSettings(cuts=PopulationCuts(person=FIXED))
 
 
 def test_cuts_table_reports_bounds_counts_and_scores_in_use() -> None:

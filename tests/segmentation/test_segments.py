@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 from crm_analysis.base.privacy import check_columns
 from crm_analysis.base.settings import RFMSettings, SegmentationSettings
+from crm_analysis.base.settings_rfm import CutSettings, PopulationCuts
 from crm_analysis.base.words import LANGUAGES, Message, Words
 from crm_analysis.segmentation import figures, findings
+from crm_analysis.segmentation.cuts import freezable
 from crm_analysis.segmentation.segments import (
     SEGMENTS_SCHEMA,
     check_rfm_eligibility,
@@ -53,7 +55,7 @@ def _features(persons: int = 30, organisations: int = 4, prospects: int = 5) -> 
     ], ignore_index=True)  # fmt: skip
     frame["last_order_date"] = AS_OF - pd.to_timedelta(frame["recency_days"], unit="D")
     frame["first_order_date"] = frame["last_order_date"] - pd.Timedelta(days=200)
-    frame["gap_mean_days"], frame["gap_count"] = 20.0, 10
+    frame["gap_mean_days"], frame["gap_spread_days"], frame["gap_count"] = 20.0, 15.0, 10
     for window in (90, 365):
         frame[f"spend_amount_{window}d"] = frame[f"spend_amount_{window}d_before"] = 100.0
     return frame
@@ -118,8 +120,49 @@ def test_eligibility_says_who_is_scored_and_why_not() -> None:
 def test_each_gate_closes(settings: RFMSettings, reason: str) -> None:
     document = check_rfm_eligibility(_features(organisations=0), settings=settings)
     assert document["status"] == "insufficient"
+    assert document["message"]["message"] == "segmentation.eligibility.insufficient"
     assert document["populations"][0]["message"]["message"] == f"segmentation.eligibility.{reason}"
     assert population_cuts(_features(organisations=0), settings=settings) == {}
+
+
+def test_buyers_who_fell_silent_long_ago_are_not_scored() -> None:
+    features = _features(organisations=0)  # 0 to 290 days; 95 days later 27 of 30 are within a year: 364 days or less
+    features["recency_days"] += 95
+    open_ = RFMSettings(minimum_buyers=10, minimum_history_days=100, minimum_recent_share=0.9)
+    assert check_rfm_eligibility(features, settings=open_)["populations"][0]["recent_share"] == 0.9
+    assert set(population_cuts(features, settings=open_)) == {"person"}
+    closed = open_.model_copy(update={"minimum_recent_share": 0.91})
+    document = check_rfm_eligibility(features, settings=closed)
+    assert document["populations"][0]["message"]["message"] == "rfm.eligibility.too_few_recent"
+    assert document["message"]["message"] == "rfm.eligibility.insufficient"
+    assert population_cuts(features, settings=closed) == {}
+    said = [Words(lang).say(findings.finding_eligibility(document)) for lang in LANGUAGES]
+    assert "仅90.0%在近365天有订单，至少需要91.0%" in said[0]
+    assert "RFM should not be read" in said[1]
+
+
+def test_fixed_cut_points_of_persons_leave_organisations_unscored() -> None:
+    cuts = PopulationCuts(person=CutSettings(recency=(30, 90), frequency=(5,), monetary=(500, 1000)))
+    settings = SegmentationSettings(rfm=SETTINGS.rfm.model_copy(update={"method": "fixed", "cuts": cuts}))
+    segments = segments_frame(_features(organisations=12), settings=settings).set_index("customer_id")
+    assert segments.loc["c003", ["r_score", "f_score", "m_score"]].tolist() == [3, 1, 1]  # 30 days, 4 orders, 400
+    assert segments.loc["c009", ["r_score", "f_score", "m_score"]].tolist() == [1, 5, 5]  # 90 days, 10 orders, 1000
+    assert set(segments.loc[segments["kind"] == "organisation", "tier"]) == {"unscored"}
+    document = check_rfm_eligibility(_features(organisations=12), settings=settings.rfm)
+    assert document["populations"][1]["message"]["message"] == "rfm.eligibility.no_cuts"
+
+
+def test_frozen_cut_points_reach_scores_and_types() -> None:
+    before = _features(organisations=0)
+    frozen = {"populations": freezable(before, settings=SETTINGS.rfm)}
+    later = before.assign(recency_days=before["recency_days"] + 60)
+    own, kept = (segments_frame(later, settings=SETTINGS, frozen=known) for known in (None, frozen))
+    assert own["r_score"].max() == 5
+    assert kept["r_score"].max() == 4  # nobody bought in the 58 days that 5 took at the start of the year
+    # mean of the year's first day: 145 days; of now: 205
+    assert (own["eight_type"] == "general_development").sum() > (kept["eight_type"] == "general_development").sum()
+    persons = kept["kind"] == "person"
+    assert kept.loc[persons, "f_score"].tolist() == own.loc[persons, "f_score"].tolist()
 
 
 def test_negative_spend_is_counted_and_scored_lowest() -> None:
@@ -193,7 +236,7 @@ def test_findings_carry_the_numbers_of_the_tables() -> None:
     assert stages.args["lost"] == 1
     cross = findings.finding_stage_by_type(stage_by_type_table(segments))
     assert (cross.args["segment"], cross.args["n"], cross.args["share"]) == ("important_winback", 1, 1)
-    assert findings.finding_grid(rfm_grid_table(segments)).id == "segmentation.grid.small"  # cells of one or two
+    assert findings.finding_grid(rfm_grid_table(segments)).id == "segmentation.grid.small"  # one or two a cell
     grid = findings.finding_grid(rfm_grid_table(segments), minimum_customers=2)
     assert (grid.args["r"], grid.args["f"], grid.args["amount"], grid.args["mean"]) == (5, 5, 400, 250)
 

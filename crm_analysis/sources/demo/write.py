@@ -19,7 +19,7 @@ Format = Literal["csv", "parquet"]
 BUILDING = ".building"
 TRUTH = "truth.json"
 OUTPUTS = (
-    "crm.yml", TRUTH, "truth.parquet", "faults.parquet",
+    "crm.yml", TRUTH, "truth.parquet", "faults.parquet", "frozen",
     *(f"{table}{suffix}" for table in TABLES for suffix in (".csv", ".parquet", "")),
 )  # fmt: skip
 
