@@ -102,14 +102,19 @@ def purchase_summary_table(purchases: ibis.Table, *, as_of: date, days_per_unit:
     -----
     Not the RFM of segments: recency is counted from the first purchase here. Fader, Hardie & Lee (2005).
     """
-    first = purchases.ordered_on.min().over(group_by="customer_id")
-    marked = purchases.select("customer_id", "ordered_on", "amount", first_on=first)
-    repeated = marked.ordered_on > marked.first_on
+    own = ibis.window(group_by="customer_id", order_by="ordered_on")
+    marked = purchases.select(
+        "customer_id",
+        "ordered_on",
+        "amount",
+        first_on=purchases.ordered_on.first().over(own),
+        previous_on=purchases.ordered_on.lag().over(own),
+    )
     sums = marked.group_by("customer_id").aggregate(
         first_on=marked.ordered_on.min(),
         last_on=marked.ordered_on.max(),
-        repeat_count=marked.ordered_on.nunique() - 1,
-        repeat_amount=marked.amount.sum(where=repeated),
+        repeat_count=marked.count(where=marked.ordered_on > marked.previous_on),
+        repeat_amount=marked.amount.sum(where=marked.ordered_on > marked.first_on),
     )
     last_day = ibis.literal(as_of) - ibis.interval(days=1)
     return sums.select(
