@@ -5,6 +5,7 @@ door, settings, and the same company at earlier quarters.
 """
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import ibis
@@ -32,9 +33,12 @@ def _features(ws: Workspace) -> ibis.Table:
     return features.features_table(ws.tables, as_of=ws.as_of)
 
 
+def _first_order_date(ws: Workspace) -> date:
+    return pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+
+
 def _customer_periods(ws: Workspace) -> ibis.Table:
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas())
-    beginning = Quarter.containing(first.date(), first_month=ws.quarter.first_month)
+    beginning = Quarter.containing(_first_order_date(ws), first_month=ws.quarter.first_month)
     return periods.customer_periods_table(ws.tables, quarters=ws.quarter.back(ws.quarter.since(beginning) + 1))
 
 
@@ -113,7 +117,7 @@ _CHURN_COLUMNS = ["customer_id", *inputs.FEATURE_COLUMNS]
 def _churn_training(ws: Workspace) -> Frame:
     """Join features and outcomes of past origins; an origin is the start of a quarter, so the end of the one before."""
     check_past_fields(_CHURN_COLUMNS, ws.loaded.tables)
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = _first_order_date(ws)
     settings = ws.settings.churn
     by_origin = {}
     for origin in labels.churn_origins(ws.quarter, settings=settings):
@@ -130,7 +134,7 @@ def _churn_training(ws: Workspace) -> Frame:
 
 def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
     known = ws.frame("features", _CHURN_COLUMNS)
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = _first_order_date(ws)
     return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of, begun=first)
 
 
@@ -150,7 +154,7 @@ def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
 
 def _planned_contacts(ws: Workspace) -> Frame:
     """Contacts of the quarter by the tier at its start (the end of the quarter before)."""
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = _first_order_date(ws)
     if "interactions" not in ws.tables or ws.quarter.start <= first:
         return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
     tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])
