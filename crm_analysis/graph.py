@@ -13,7 +13,7 @@ from crm_analysis.base.period import Quarter
 from crm_analysis.churn import backtest, calibration, inputs, labels, scores
 from crm_analysis.diagnosis import completeness, validity
 from crm_analysis.evaluation import history, scorecard, summary
-from crm_analysis.graph_segmentation import SEGMENTATION
+from crm_analysis.graph_segmentation import SEGMENTATION, first_order_date
 from crm_analysis.portraits import attributes, behaviour
 from crm_analysis.sources import coverage, features, load, periods
 from crm_analysis.sources.history import check_past_fields
@@ -31,8 +31,7 @@ def _features(ws: Workspace) -> ibis.Table:
 
 
 def _customer_periods(ws: Workspace) -> ibis.Table:
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas())
-    beginning = Quarter.containing(first.date(), first_month=ws.quarter.first_month)
+    beginning = Quarter.containing(first_order_date(ws), first_month=ws.quarter.first_month)
     return periods.customer_periods_table(ws.tables, quarters=ws.quarter.back(ws.quarter.since(beginning) + 1))
 
 
@@ -77,7 +76,7 @@ _CHURN_COLUMNS = ["customer_id", *inputs.FEATURE_COLUMNS]
 def _churn_training(ws: Workspace) -> Frame:
     """Join features and outcomes of past origins; an origin is the start of a quarter, so the end of the one before."""
     check_past_fields(_CHURN_COLUMNS, ws.loaded.tables)
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = first_order_date(ws)
     settings = ws.settings.churn
     by_origin = {}
     for origin in labels.churn_origins(ws.quarter, settings=settings):
@@ -94,7 +93,7 @@ def _churn_training(ws: Workspace) -> Frame:
 
 def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
     known = ws.frame("features", _CHURN_COLUMNS)
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = first_order_date(ws)
     return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of, begun=first)
 
 
@@ -114,7 +113,7 @@ def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
 
 def _planned_contacts(ws: Workspace) -> Frame:
     """Contacts of the quarter by the tier at its start (the end of the quarter before)."""
-    first = pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
+    first = first_order_date(ws)
     if "interactions" not in ws.tables or ws.quarter.start <= first:
         return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
     tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])

@@ -1,6 +1,7 @@
 """Errors a user can act on: every problem says what, where and how to mend it, all problems at once."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_SHOWN = 10
@@ -16,6 +17,26 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}\n    fix: {self.fix}"
+
+
+def nearest(name: object, valid: Iterable[str], *, kind: str, cutoff: float = 0.6) -> str:
+    """Return a fix for a wrong name: the nearest valid one, else all of them.
+
+    Parameters
+    ----------
+    kind
+        What the valid names are, for messages.
+    cutoff
+        How alike names must be, from 0 (any) to 1 (equal).
+
+    Examples
+    --------
+    >>> nearest("ordrs", ["customers", "orders"], kind="tables")
+    "did you mean 'orders'?"
+    """
+    names = list(valid)
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else f"{kind}: {', '.join(names)}"
 
 
 class CRMError(Exception):

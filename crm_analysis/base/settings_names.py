@@ -7,10 +7,9 @@ What a preset brings is not held against the user: its rows may name tiers of an
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_analysis.base.errors import Problem
+from crm_analysis.base.errors import Problem, nearest
 from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.settings_file import SettingsFile
-from crm_analysis.base.settings_problems import nearest
 
 
 def check_targets(file: SettingsFile, *, tiers: Sequence[str]) -> list[Problem]:

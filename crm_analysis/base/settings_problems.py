@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.errors import Problem, SettingsError, nearest
 from crm_analysis.base.settings_file import Place, SettingsFile, mask_secrets
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,16 +56,6 @@ def check_settings(model: type[M], file: SettingsFile, *, checks: Sequence[Check
 def _line_of(problem: Problem) -> int:
     found = re.search(r", line ([0-9]+):", problem.where)
     return int(found[1]) if found else 0
-
-
-def nearest(name: object, valid: Sequence[str], *, kind: str) -> str:
-    """Return a fix for a wrong name: the nearest valid one, else all of them.
-
-    >>> nearest("ordrs", ["customers", "orders"], kind="tables")
-    "did you mean 'orders'?"
-    """
-    near = difflib.get_close_matches(str(name), valid, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{kind}: {', '.join(valid)}"
 
 
 def _located(error: ValidationError, values: Any) -> Iterator[tuple[Place, dict[str, Any]]]:

@@ -7,9 +7,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.errors import Problem, SettingsError, nearest
 from crm_analysis.base.settings_file import SettingsFile, mask_secrets
-from crm_analysis.base.settings_problems import nearest
 
 DEFAULT = "default"
 _COMMENT_COLUMN = 44

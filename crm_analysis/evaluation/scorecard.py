@@ -1,13 +1,12 @@
 """The scorecard: every KPI against its target, last quarter and the same quarter of last year (REQUIREMENTS E10)."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crm_analysis.base.errors import Problem, SettingsError
+from crm_analysis.base.errors import Problem, SettingsError, nearest
 from crm_analysis.base.metrics import METRICS, Metric
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
@@ -116,8 +115,7 @@ def check_targets(targets: Sequence[Target]) -> dict[str, float]:
     problems, found = [], {}
     for target in targets:
         if target.kpi not in METRICS:
-            near = difflib.get_close_matches(target.kpi, METRICS, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"KPIs are: {', '.join(METRICS)}"
+            fix = nearest(target.kpi, METRICS, kind="KPIs are")
             problems.append(Problem(f"there is no KPI {target.kpi!r}", where, fix))
         elif METRICS[target.kpi].direction == "none":
             problems.append(Problem(f"{target.kpi!r} has no good direction", where, "drop its target"))

@@ -4,7 +4,7 @@ It loads through the same code as a report, so the next report finds the typed t
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -157,11 +157,7 @@ def _table_row(name: str, part: pd.DataFrame, *, ws: Workspace) -> Row:
     """Return rows read, used and put aside of one table: its part of the load report."""
     counts = {str(rule): int(n) for rule, n in zip(part["rule"], part["row_count"], strict=True) if n > 0}
     told = {rule.removeprefix(quarantine.NOTE): n for rule, n in counts.items() if rule.startswith(quarantine.NOTE)}
-    aside = {
-        rule: n
-        for rule, n in counts.items()
-        if rule not in {quarantine.READ, quarantine.USED} and not rule.startswith(quarantine.NOTE)
-    }
+    aside = quarantine.reasons(part, name)
     used, put_aside = counts.get(quarantine.USED, 0), sum(aside.values())
     found = f"{used + put_aside:,} rows read, {used:,} used"
     if put_aside:
@@ -180,7 +176,7 @@ def _table_row(name: str, part: pd.DataFrame, *, ws: Workspace) -> Row:
     return Row("look" if problems else "ok", name, found, tuple(problems))
 
 
-def _ranked(counts: dict[str, int], *, shown: int = _RULES_SHOWN) -> str:
+def _ranked(counts: Mapping[str, int], *, shown: int = _RULES_SHOWN) -> str:
     """Return counts by rule, most first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     more = f", {len(ordered) - shown} more" if len(ordered) > shown else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from crm_analysis import __version__
 from crm_analysis.base.errors import CRMError, Problem
 from crm_analysis.base.settings_file import mask_secrets, read_settings_file
+from crm_analysis.sources.sql import is_engine_error
 
 LOG = "crm-analysis-error.log"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -28,7 +29,7 @@ def known_failure(error: BaseException) -> CRMError | None:
     """Return an error as one that a user can act on, or None where nobody foresaw it."""
     if isinstance(error, CRMError):
         return error
-    of_engine = type(error).__module__.partition(".")[0] in {"duckdb", "_duckdb"}
+    of_engine = is_engine_error(error)
     if isinstance(error, MemoryError) or (of_engine and type(error).__name__ == "OutOfMemoryException"):
         fix = "close other programs, lower data.memory_limit if it is above what the machine has, else raise it"
         return SystemFaultError(Problem("there is not enough memory", "data.memory_limit", fix))

@@ -1,6 +1,5 @@
 """A DuckDB file as a source: attached read-only, never written to."""
 
-import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from ibis.backends.duckdb import Backend
 
-from crm_analysis.base.errors import DataError, Problem
+from crm_analysis.base.errors import DataError, Problem, nearest
 from crm_analysis.sources.sql import is_engine_error, quote_name, quote_text
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
@@ -71,9 +70,8 @@ def _found(con: Backend, path: Path, *, table: str | None, alias: str, where: st
     kinds = {(name if schema == "main" else f"{schema}.{name}"): (schema, name, kind) for schema, name, kind in rows}
     wanted = (table or "").removeprefix("main.")
     if wanted not in kinds:
-        near = difflib.get_close_matches(wanted, kinds, n=1, cutoff=0.5)
-        named = f"tables of the file: {', '.join(kinds)}" if kinds else "the file has no tables"
+        fix = nearest(wanted, kinds, kind="tables of the file", cutoff=0.5) if kinds else "the file has no tables"
         what = f"{path.name} has no table {table!r}" if table else f"no table of {path.name} is named"
-        raise DataError(Problem(what, f"{where}.table", f"did you mean {near[0]!r}?" if near else named))
+        raise DataError(Problem(what, f"{where}.table", fix))
     schema, name, kind = kinds[wanted]
     return DatabaseTable(".".join(map(quote_name, (alias, schema, name))), kind == "VIEW")

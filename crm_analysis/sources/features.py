@@ -24,6 +24,7 @@ from crm_analysis.sources.contacts import (
 from crm_analysis.sources.purchases import is_counted, signed_amounts, with_purchase_history
 
 DIGITS = 6
+_GAP_SUMS = ("gap_count", "gap_sum", "gap_square_sum")
 
 
 def features_table(tables: Tables, *, as_of: date) -> ibis.Table:
@@ -159,7 +160,7 @@ def _gap(rows: ibis.Table) -> ibis.Value:
 
 
 def _gap_sums(rows: ibis.Table) -> dict[str, ibis.Value]:
-    return {"gap_count": rows.gap.count(), "gap_sum": rows.gap.sum(), "gap_square_sum": (rows.gap * rows.gap).sum()}
+    return dict(zip(_GAP_SUMS, (rows.gap.count(), rows.gap.sum(), (rows.gap * rows.gap).sum()), strict=True))
 
 
 def _rhythm_after_refunds(orders: ibis.Table) -> ibis.Table:
@@ -170,7 +171,7 @@ def _rhythm_after_refunds(orders: ibis.Table) -> ibis.Table:
     linked = kept.mutate(previous_on=before)
     linked = linked.mutate(gap=_gap(linked))
     sums = linked.group_by("customer_id").aggregate(**_gap_sums(linked))
-    return sums.rename({f"anew_{name}": name for name in ("gap_count", "gap_sum", "gap_square_sum")})
+    return sums.rename({f"anew_{name}": name for name in _GAP_SUMS})
 
 
 def _favourites(purchases: ibis.Table, column: str) -> ibis.Table:
@@ -207,7 +208,7 @@ def _derived(joined: ibis.Table, *, last_day: ibis.Value) -> ibis.Table:
     joined = joined.mutate(
         exists_since_date=ibis.least(joined.registered_on, joined.first_any_date),
         **{name: ibis.coalesce(joined[f"anew_{name}"], joined[name]).fill_null(0)
-           for name in ("gap_count", "gap_sum", "gap_square_sum")},
+           for name in _GAP_SUMS},
         **{name: joined[name].fill_null(0) for name in joined.columns
            if name.startswith(("order_count", "spend_amount", "gross_", "refund_", "discount_"))},
     )  # fmt: skip

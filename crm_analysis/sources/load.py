@@ -22,10 +22,11 @@ from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import DataSettings, OrderLines, Settings, TableSource
 from crm_analysis.sources import lines as order_lines
 from crm_analysis.sources import quarantine
+from crm_analysis.sources.clocks import to_local
 from crm_analysis.sources.currencies import RATE, RATE_TYPE, RATES, in_reporting_currency, with_rate
 from crm_analysis.sources.files import find_files, hash_files, place_of
 from crm_analysis.sources.history import with_customer_values
-from crm_analysis.sources.mapping import local_columns, to_local
+from crm_analysis.sources.mapping import local_columns
 from crm_analysis.sources.purchases import BY_CUSTOMER, DERIVED, with_purchase_history
 from crm_analysis.sources.quarantine import LOAD_REPORT_SCHEMA, NOTE, RULE, USED
 from crm_analysis.sources.reading import ROW, Raw, read_columns, read_raw
@@ -346,19 +347,17 @@ def _write(
             day, hour = local_columns(field.name)
             local = to_local(used[field.name], settings.timezone)
             final |= {day: local.date(), hour: local.hour().cast("int64")}
-    if table.name == "rates":
+    if table.name == RATES.name:
         used.select(**final).to_parquet(site.scratch / "rates.used.parquet")
         return report
     path = home / f"{table.name}.parquet"
     if table.name == "orders":
         final["is_refund"] = (used.amount < 0) | used.refund_of.notnull()
         _with_history(site, used.select(ROW, **final)).order_by(*BY_CUSTOMER).to_parquet(path)
-    else:
-        used.order_by([*(order or table.key), ROW]).select(**final).to_parquet(path)
-    if table.name == "orders":
         if RATE in rows.columns:
             _save_foreign_orders(site, rows)
-        report = pd.concat([report, _unknown_refunds(site)], ignore_index=True)
+        return pd.concat([report, _unknown_refunds(site)], ignore_index=True)
+    used.order_by([*(order or table.key), ROW]).select(**final).to_parquet(path)
     return report
 
 

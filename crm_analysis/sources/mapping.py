@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.datatypes as dt
 
-from crm_analysis.base.errors import DataError, Problem
-from crm_analysis.sources.clocks import doubtful, to_local, to_utc, wall_clock
+from crm_analysis.base.errors import DataError, Problem, nearest
+from crm_analysis.sources.clocks import doubtful, to_utc, wall_clock
 from crm_analysis.sources.reading import ROW
 from crm_analysis.sources.schema import Field, Table, Type
 
@@ -83,9 +83,7 @@ def match_columns(
     problems = []
     for name, heading in columns.items():
         if name not in table:
-            near = difflib.get_close_matches(name, table.names, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"fields of {table.name}: {', '.join(table.names)}"
-            problems.append(Problem(f"{name!r} is no field of {table.name}", where, fix))
+            problems.append(no_field(name, table, where=where))
         elif _plain(heading) not in found:
             near = difflib.get_close_matches(_plain(heading), found, n=1)
             fix = f"did you mean {found[near[0]]!r}?" if near else f"headings in the file: {', '.join(found.values())}"
@@ -103,6 +101,12 @@ def match_columns(
     if problems:
         raise DataError(problems)
     return matched
+
+
+def no_field(name: object, table: Table, *, where: str) -> Problem:
+    """Return the problem of a name that is no field of a table."""
+    fix = nearest(name, table.names, kind=f"fields of {table.name}")
+    return Problem(f"{str(name)!r} is no field of {table.name}", where, fix)
 
 
 def typed(
@@ -234,4 +238,4 @@ def _plain(heading: str) -> str:
     return heading.strip().lstrip("\ufeff").lower().replace(" ", "_")
 
 
-__all__ = ["MONEY_TYPE", "doubtful_time", "local_columns", "match_columns", "to_local", "to_utc", "typed"]
+__all__ = ["MONEY_TYPE", "doubtful_time", "local_columns", "match_columns", "no_field", "typed"]

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from crm_analysis.base.errors import Problem
+from crm_analysis.base.errors import Problem, nearest
 from crm_analysis.base.settings_file import SettingsFile, mapping_at
-from crm_analysis.base.settings_problems import nearest
 from crm_analysis.sources.currencies import RATES
 from crm_analysis.sources.lines import LINES
+from crm_analysis.sources.mapping import no_field
 from crm_analysis.sources.schema import TABLES, Table
 
 _FIELD_KEYS = ("columns", "constants", "values")
@@ -53,16 +53,11 @@ def check_completeness_fields(file: SettingsFile) -> list[Problem]:
 
 def _fields(file: SettingsFile, table: Table, source: Mapping[Any, Any], *, place: tuple[str, ...]) -> list[Problem]:
     named = [(key, name) for key in _FIELD_KEYS for name in mapping_at(source, key)]
-    problems = [_no_field(name, table, file.where(*place, key, name)) for key, name in named if name not in table]
+    problems = [no_field(name, table, where=file.where(*place, key, name)) for key, name in named if name not in table]
     row_id = source.get("row_id")
     if isinstance(row_id, str) and row_id not in table:
-        problems.append(_no_field(row_id, table, file.where(*place, "row_id")))
+        problems.append(no_field(row_id, table, where=file.where(*place, "row_id")))
     return problems
-
-
-def _no_field(name: object, table: Table, where: str) -> Problem:
-    fix = nearest(name, table.names, kind=f"fields of {table.name}")
-    return Problem(f"{str(name)!r} is no field of {table.name}", where, fix)
 
 
 def _entries(values: Any) -> Iterator[tuple[str | int, str]]:

@@ -14,7 +14,7 @@ from ibis.backends.duckdb import Backend
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import DataSettings
 from crm_analysis.sources.as_of import utc_midnight
-from crm_analysis.sources.currencies import RATE, converted
+from crm_analysis.sources.currencies import RATE, RATES, converted
 from crm_analysis.sources.mapping import MONEY_TYPE
 from crm_analysis.sources.reading import ROW, TEXT
 from crm_analysis.sources.rows import BAD, CLOCK
@@ -45,7 +45,7 @@ def with_first_rule(rows: ibis.Table, table: Table, *, data: DataSettings, zone:
     if table.name == "orders":
         void = rows.status.lower().isin([status.lower() for status in data.void_statuses])
         rules.append((void.fill_null(False), "void_status"))
-    if table.name == "rates":
+    if table.name == RATES.name:
         rules.append((rows.rate <= 0, "not_positive"))
     if RATE in rows.columns:
         if "currency" in table:  # items have the rate of their order, which is another rule

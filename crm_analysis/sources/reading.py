@@ -16,7 +16,7 @@ from crm_analysis.base.errors import DataError, Problem
 from crm_analysis.base.settings import Source
 from crm_analysis.sources import text
 from crm_analysis.sources.databases import attached_table
-from crm_analysis.sources.files import Kind, find_files, hash_files, kind_of, place_of
+from crm_analysis.sources.files import Kind, kind_of, place_of
 from crm_analysis.sources.sql import drop, is_engine_error, quote_name, quote_paths, quote_text, told
 
 ROW = "_row"
@@ -214,4 +214,4 @@ def _cells(con: Backend, table: str, reader: str) -> None:
     con.raw_sql(f"CREATE OR REPLACE TEMP TABLE {quote_name(f'cells_{table}')} AS FROM {reader}")
 
 
-__all__ = ["ROW", "TEXT", "Raw", "find_files", "hash_files", "read_columns", "read_raw"]
+__all__ = ["ROW", "TEXT", "Raw", "read_columns", "read_raw"]

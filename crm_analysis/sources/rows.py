@@ -1,13 +1,12 @@
 """Typed rows of a table: one column for every field of the contract, and marks of what did not parse."""
 
-import difflib
 from collections.abc import Iterable
 
 import ibis
 
-from crm_analysis.base.errors import DataError, Problem
+from crm_analysis.base.errors import DataError
 from crm_analysis.base.settings import TableSource
-from crm_analysis.sources.mapping import ENGINE_TYPES, doubtful_time, match_columns, typed
+from crm_analysis.sources.mapping import ENGINE_TYPES, doubtful_time, match_columns, no_field, typed
 from crm_analysis.sources.reading import ROW
 from crm_analysis.sources.schema import Table, Type
 
@@ -58,11 +57,10 @@ def check_names(table: Table, *, where: str, **named: Iterable[str]) -> None:
     DataError
         All of them, with the nearest fields.
     """
-    problems = []
-    for setting, names in named.items():
-        for name in sorted(set(names) - set(table.names)):
-            near = difflib.get_close_matches(name, table.names, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else f"fields of {table.name}: {', '.join(table.names)}"
-            problems.append(Problem(f"{name!r} is no field of {table.name}", f"{where}.{setting}", fix))
+    problems = [
+        no_field(name, table, where=f"{where}.{setting}")
+        for setting, names in named.items()
+        for name in sorted(set(names) - set(table.names))
+    ]
     if problems:
         raise DataError(problems)

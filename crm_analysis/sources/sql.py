@@ -28,7 +28,7 @@ def quote_paths(paths: Sequence[Path]) -> str:
     return "[" + ", ".join(quote_text(str(path)) for path in paths) + "]"
 
 
-def is_engine_error(error: Exception) -> bool:
+def is_engine_error(error: BaseException) -> bool:
     """Tell whether the engine raised an error about what it was given; bad SQL is a defect of ours."""
     of_engine = type(error).__module__.partition(".")[0] in {"duckdb", "_duckdb"}
     return of_engine and type(error).__name__ != "ParserException"

@@ -430,37 +430,6 @@ def test_parameters_change_the_company(tmp_path):
     assert not pd.read_parquet(tmp_path / "truth.parquet")["is_prospect"].any()
 
 
-@pytest.mark.parametrize(("customers", "wanted"), [(SMALL, 20.0), (SMALL, 1.5), (1000, 40.0)])
-def test_orders_per_customer_are_met(tmp_path, customers, wanted):
-    truth = make_demo(tmp_path, customers=customers, seed=7, until=UNTIL, tables=["orders"], orders_per_customer=wanted)
-    assert truth["rows"]["orders"] == len(read(tmp_path, "orders"))
-    rows = truth["rows"]["orders"] - truth["faults"]["duplicate_orders"]
-    assert rows / customers == pytest.approx(wanted, rel=0.02)
-
-
-def test_orders_per_customer_scale_both_rates_and_nothing_else(demo, tmp_path):
-    truth = make_demo(tmp_path, customers=SMALL, seed=7, until=UNTIL, tables=["orders"], orders_per_customer=25)
-    again = make_demo(tmp_path, customers=SMALL, seed=7, until=UNTIL, tables=["orders"], orders_per_customer=25)
-    assert truth == again
-    here, plain = truth["parameters"], demo[1]["parameters"]
-    changed = {name for name in plain if here[name] != plain[name]}
-    assert changed == {"person_rate", "organisation_rate"}
-    factors = {here[name] / plain[name] for name in changed}
-    assert max(factors) == pytest.approx(min(factors), rel=1e-5)
-    assert min(factors) > 1.5  # 12 orders a customer without it
-
-
-def test_orders_per_customer_are_met_over_many_blocks(monkeypatch, tmp_path):
-    for module in ("block", "company", "rates"):
-        monkeypatch.setattr(f"crm_analysis.sources.demo.{module}.BLOCK_SIZE", 2000)
-    truth = make_demo(tmp_path, customers=6000, seed=7, until=UNTIL, tables=["orders"], orders_per_customer=20)
-    rows = truth["rows"]["orders"] - truth["faults"]["duplicate_orders"]
-    assert rows / 6000 == pytest.approx(20, rel=0.06)  # a first block of 2,000 has a standard error of 3 %
-
-
-# --- other days, wrong arguments
-
-
 @pytest.mark.parametrize("until", [date(2024, 2, 29), date(2024, 12, 31), date(2026, 3, 15)])
 def test_any_last_day_works(tmp_path, until):
     truth = make_demo(tmp_path, customers=120, seed=3, until=until)

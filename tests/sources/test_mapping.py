@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_analysis.sources.mapping import local_columns, match_columns, to_local, to_utc, typed
+from crm_analysis.sources.clocks import to_local, to_utc
+from crm_analysis.sources.mapping import local_columns, match_columns, typed
 from crm_analysis.sources.schema import ORDERS, Field, Type
 
 CON = ibis.duckdb.connect()
