@@ -13,10 +13,12 @@ from crm_analysis.base.period import Quarter
 from crm_analysis.churn import backtest, calibration, inputs, labels, scores
 from crm_analysis.diagnosis import completeness, validity
 from crm_analysis.evaluation import history, scorecard, summary
-from crm_analysis.graph_segmentation import SEGMENTATION, first_order_date
+from crm_analysis.graph_segmentation import SEGMENTATION, first_order_date, replayed
 from crm_analysis.portraits import attributes, behaviour
+from crm_analysis.segmentation.ranks import ranked_tiers
 from crm_analysis.sources import coverage, features, load, periods
 from crm_analysis.sources.history import check_past_fields
+from crm_analysis.strategy import responsibilities
 from crm_analysis.strategy import table as strategy
 from crm_analysis.workspace import Result, Workspace
 
@@ -113,8 +115,8 @@ def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
 
 def _planned_contacts(ws: Workspace) -> Frame:
     """Contacts of the quarter by the tier at its start (the end of the quarter before)."""
-    first = first_order_date(ws)
-    if "interactions" not in ws.tables or ws.quarter.start <= first:
+    unknown = ws.result("past_tiers")["unknown_fields"] or ws.quarter.start <= first_order_date(ws)
+    if "interactions" not in ws.tables or unknown:
         return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
     tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])
     made = ws.frame("customer_periods", ["customer_id", "quarter", "interaction_out_count"])
@@ -124,6 +126,16 @@ def _planned_contacts(ws: Workspace) -> Frame:
 def _strategy_table(ws: Workspace, primary_sizes: Frame, tier_contacts: Frame) -> Frame:
     contacts = None if tier_contacts.empty else tier_contacts
     return strategy.strategy_table(primary_sizes, rows=ws.settings.strategy.rows, contacts=contacts)
+
+
+def _responsibilities(ws: Workspace) -> Frame:
+    return responsibilities.responsibilities_table(
+        ws.rows("segments"),
+        ws.rows("features"),
+        ws.tables.get("customers"),
+        rows=ws.settings.strategy.rows,
+        order=ranked_tiers(ws.settings.segmentation),
+    )
 
 
 # -- evaluation and summary ------------------------------------------------------------------------------------------
@@ -297,9 +309,9 @@ _DECLARED = (
         "frame",
         _planned_contacts,
         sections=("segmentation",),
-        reads=("customer_periods",),
+        reads=("customer_periods", "past_tiers"),
         schema=strategy.CONTACTS_SCHEMA,
-        frozen_quarters=9,
+        frozen_quarters=lambda settings: 1 + replayed(settings),
     ),
     Result(
         "strategy_table",
@@ -316,6 +328,14 @@ _DECLARED = (
         inputs=("strategy_table",),
         sections=("strategy",),
         schema=strategy.LOAD_SCHEMA,
+    ),
+    Result(
+        "responsibilities",
+        "frame",
+        _responsibilities,
+        reads=("segments", "features"),
+        sections=("segmentation", "strategy"),
+        schema=responsibilities.RESPONSIBILITIES_SCHEMA,
     ),
     # evaluation
     Result(

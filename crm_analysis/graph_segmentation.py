@@ -12,6 +12,7 @@ import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
+from crm_analysis.base.settings import Settings
 from crm_analysis.freezing import freezable_cuts
 from crm_analysis.segmentation import (
     concentration,
@@ -33,7 +34,7 @@ from crm_analysis.segmentation import movement as moves
 from crm_analysis.segmentation import overrides as by_hand
 from crm_analysis.segmentation import separation as separating
 from crm_analysis.segmentation import value_scores as scoring
-from crm_analysis.sources.history import check_past_fields
+from crm_analysis.sources.history import unknown_past_fields
 from crm_analysis.workspace import Result, Workspace
 
 Frame = pd.DataFrame
@@ -52,18 +53,21 @@ def _wanted_features(ws: Workspace) -> Frame:
     return ws.frame("features", segments.feature_columns(ws.settings.segmentation))
 
 
-def _known_quarters(ws: Workspace, count: int) -> list[Quarter]:
-    """Return so many quarters back, this one included, whose tiers can be known, oldest first.
+def replayed(settings: Settings) -> int:
+    """Return how many quarters of raw tiers decide the tier of one."""
+    return stability.quarters_needed(settings.segmentation.hysteresis)
 
-    Raises
-    ------
-    AnalysisError
-        The rules of the primary scheme read fields whose past is unknown.
-    """
-    if count > 1:
-        check_past_fields(segments.feature_columns(ws.settings.segmentation), ws.loaded.tables)
-    first = first_order_date(ws)
-    return [quarter for quarter in ws.quarter.back(count) if quarter.end > first]
+
+def _past_tiers(ws: Workspace) -> Document:
+    """Return the fields that the rules of the primary scheme read although their past values are unknown."""
+    columns = segments.feature_columns(ws.settings.segmentation)
+    return {"unknown_fields": unknown_past_fields(columns, ws.loaded.tables)}
+
+
+def _known_quarters(ws: Workspace, count: int) -> list[Quarter]:
+    """Return so many quarters back, this one included, whose tiers can be known, oldest first."""
+    first, unknown = first_order_date(ws), ws.result("past_tiers")["unknown_fields"]
+    return [quarter for quarter in ws.quarter.back(1 if unknown else count) if quarter.end > first]
 
 
 # -- scores and tiers --------------------------------------------------------------------------------------------------
@@ -100,7 +104,7 @@ def _raw_segments(ws: Workspace) -> Frame:
 
 def _held_tiers(ws: Workspace) -> Frame:
     settings = ws.settings.segmentation
-    quarters = _known_quarters(ws, stability.quarters_needed(settings.hysteresis))
+    quarters = _known_quarters(ws, replayed(ws.settings))
     raw = {str(quarter): ws.at(quarter).frame("raw_segments", ["customer_id", "tier"]) for quarter in quarters}
     return stability.replay_tiers(raw, order=ranks.held_tiers(settings), settings=settings.hysteresis)
 
@@ -131,12 +135,20 @@ def _sizes_by(column: str) -> Callable[..., Frame]:
 # -- tiers by rule -----------------------------------------------------------------------------------------------------
 
 
+def _sorted_by_rule(ws: Workspace) -> ibis.Table:
+    """Return the features with scores, types and stage, as far as rules of the shown schemes read them."""
+    features, derived = ws.rows("features"), schemes.derived_columns(schemes.shown_schemes(ws.settings.segmentation))
+    if not derived:
+        return features
+    return features.left_join(ws.rows("raw_segments").select("customer_id", *derived), "customer_id")
+
+
 def _scheme_sizes(ws: Workspace) -> Frame:
-    return schemes.scheme_sizes_table(ws.rows("features"), schemes=schemes.shown_schemes(ws.settings.segmentation))
+    return schemes.scheme_sizes_table(_sorted_by_rule(ws), schemes=schemes.shown_schemes(ws.settings.segmentation))
 
 
 def _scheme_tiers(ws: Workspace) -> ibis.Table:
-    return schemes.scheme_tiers_table(ws.rows("features"), schemes=schemes.shown_schemes(ws.settings.segmentation))
+    return schemes.scheme_tiers_table(_sorted_by_rule(ws), schemes=schemes.shown_schemes(ws.settings.segmentation))
 
 
 # -- movement ----------------------------------------------------------------------------------------------------------
@@ -202,9 +214,11 @@ def _tier_spend(ws: Workspace, segments: Frame) -> Frame:
 # -- do the tiers separate? --------------------------------------------------------------------------------------------
 
 
-def _separation_panel(ws: Workspace, coverage: Document) -> Frame:
+def _separation_panel(ws: Workspace, coverage: Document, past_tiers: Document) -> Frame:
     """Tiers at the starts of the last quarters that are over, beside what was bought in them."""
     settings = ws.settings.segmentation
+    if past_tiers["unknown_fields"]:
+        return separating.separation_panel({}, rfm=settings.rfm, settings=settings.separation)
     last = ws.quarter if coverage["is_complete"] else ws.quarter.shift(-1)
     periods = ws.frame("customer_periods", ["customer_id", "quarter", "order_count", "spend_amount"])
     by_origin = {}
@@ -231,8 +245,9 @@ SEGMENTATION = (
     Result("rfm_eligibility", "document", _rfm_eligibility, reads=("features",), sections=_SECTION),
     Result("raw_segments", "frame", _raw_segments, reads=("features",), sections=_SECTION,
            schema=segments.SEGMENTS_SCHEMA, frozen_quarters=1),
-    Result("held_tiers", "frame", _held_tiers, reads=("raw_segments",), sections=_SECTION,
-           schema=stability.STABILITY_SCHEMA, frozen_quarters=8),
+    Result("past_tiers", "document", _past_tiers, sections=_SECTION),
+    Result("held_tiers", "frame", _held_tiers, reads=("raw_segments", "past_tiers"), sections=_SECTION,
+           schema=stability.STABILITY_SCHEMA, frozen_quarters=replayed),
     Result("overrides", "frame", _overrides, inputs=("held_tiers",), sections=_SECTION,
            schema=by_hand.OVERRIDES_SCHEMA),
     Result("tiers", "frame", lambda ws, held_tiers, overrides: by_hand.apply_overrides(held_tiers, overrides),
@@ -253,16 +268,16 @@ SEGMENTATION = (
     Result("customer_movements", "frame", _customer_movements, reads=("customer_periods",),
            schema=periods_view.MOVEMENTS_SCHEMA),
     # tiers by rule
-    Result("scheme_sizes", "frame", _scheme_sizes, reads=("features",), sections=_SECTION,
+    Result("scheme_sizes", "frame", _scheme_sizes, reads=("features", "raw_segments"), sections=_SECTION,
            schema=schemes.SCHEME_SIZES_SCHEMA),
     Result("scheme_lint", "frame",
            lambda ws: linter.lint_table(schemes.shown_schemes(ws.settings.segmentation)),
            sections=_SECTION, schema=linter.LINT_SCHEMA),
-    Result("scheme_tiers", "rows", _scheme_tiers, reads=("features",), sections=_SECTION,
+    Result("scheme_tiers", "rows", _scheme_tiers, reads=("features", "raw_segments"), sections=_SECTION,
            schema=schemes.SCHEME_TIERS_SCHEMA),
     # movement
-    Result("movement", "frame", _movement, reads=("segments", "features"), sections=_SECTION,
-           schema=moves.MOVEMENT_SCHEMA, frozen_quarters=12),
+    Result("movement", "frame", _movement, reads=("segments", "features", "past_tiers"), sections=_SECTION,
+           schema=moves.MOVEMENT_SCHEMA, frozen_quarters=lambda settings: 4 + replayed(settings)),
     Result("mix_change", "document", _mix_change, inputs=("movement",), sections=_SECTION),
     # value, loyalty, potential
     Result("value_anchors", "frame", _value_anchors, reads=("features",), sections=_SECTION,
@@ -284,8 +299,9 @@ SEGMENTATION = (
     Result("tier_spend", "frame", _tier_spend, inputs=("segments",), reads=("features",), sections=_SECTION,
            schema=concentration.TIER_SPEND_SCHEMA),
     # do the tiers separate?
-    Result("separation_panel", "frame", _separation_panel, inputs=("coverage",), reads=("customer_periods", "segments"),
-           sections=_SECTION, schema=separating.PANEL_SCHEMA, frozen_quarters=14),
+    Result("separation_panel", "frame", _separation_panel, inputs=("coverage", "past_tiers"),
+           reads=("customer_periods", "segments"), sections=_SECTION, schema=separating.PANEL_SCHEMA,
+           frozen_quarters=lambda settings: 1 + settings.segmentation.separation.origins + replayed(settings)),
     Result("separation", "frame",
            lambda ws, separation_panel: separating.separation_table(separation_panel,
                                                                     settings=ws.settings.segmentation.separation),

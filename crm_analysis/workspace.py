@@ -50,7 +50,8 @@ class Result:
         Sections of the settings it depends on.
     frozen_quarters
         Quarters back from this one, it included, whose frozen cut points it depends on, by itself or through results of
-        earlier quarters that it reads; 0 for none. What it has from its inputs and reads needs no mention.
+        earlier quarters that it reads, or what tells them from settings; 0 for none. What it has from its inputs and
+        reads needs no mention.
     schema
         Columns with their sensitivity; ``None`` for documents.
     """
@@ -62,7 +63,11 @@ class Result:
     reads: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
     schema: ResultSchema | None = None
-    frozen_quarters: int = 0
+    frozen_quarters: int | Callable[[Settings], int] = 0
+
+    def frozen_span(self, settings: Settings) -> int:
+        """Return ``frozen_quarters`` under given settings."""
+        return self.frozen_quarters if isinstance(self.frozen_quarters, int) else self.frozen_quarters(settings)
 
 
 @dataclass
@@ -241,7 +246,7 @@ class Workspace:
                 {section: settings[section] for section in ("data", *result.sections)},
                 dict(self.files),
                 [self.key(other) for other in (*result.inputs, *result.reads)],
-                *([self.frozen_back(result.frozen_quarters)] if result.frozen_quarters else []),
+                *([self.frozen_back(span)] if (span := result.frozen_span(self.settings)) else []),
             ]
             keys[name] = digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
         return keys[name]
@@ -255,7 +260,7 @@ class Workspace:
             self.words.lang,
             self.settings.model_dump(mode="json"),
             dict(self.files),
-            self.frozen_back(max(result.frozen_quarters for result in self.shared.results.values())),
+            self.frozen_back(max(result.frozen_span(self.settings) for result in self.shared.results.values())),
         ]
         return digest(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 

@@ -35,7 +35,7 @@ class HysteresisSettings(Frozen):
     quarters_to_fall: Annotated[int, Field(ge=1)] = 2
     boundaries: tuple[TierBoundary, ...] = ()
     at_once: tuple[str, ...] | None = None
-    replay_quarters: Annotated[int, Field(ge=1)] = 8
+    replay_quarters: Annotated[int, Field(ge=1, le=8)] = 8
 
     @model_validator(mode="after")
     def _replayed(self) -> "HysteresisSettings":

@@ -31,7 +31,7 @@ from crm_analysis.workspace import Workspace
 
 RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness", "coverage")
-WORKBOOK_RESULTS = ("segments", "overrides", "warning_list", "scorecard", "strategy_table")
+WORKBOOK_RESULTS = ("segments", "overrides", "warning_list", "scorecard", "strategy_table", "responsibilities")
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
 Report = Callable[[str, int, int, str], None]

@@ -3,7 +3,7 @@
 Names and contacts are masked unless ``identified``. Cells are written as text, numbers or days, never as formulas.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +15,13 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.privacy import DIRECT, mask
+from crm_analysis.base.settings import Target
 from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.evaluation.display import value_message
 from crm_analysis.reporting.tables import word_of
+from crm_analysis.segmentation.ranks import ranked_tiers
 from crm_analysis.sources.schema import CUSTOMERS
 from crm_analysis.strategy.table import format_strategy
 from crm_analysis.workspace import Workspace
@@ -51,11 +55,12 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     """
     words = {lang: ws.speaking(lang).words for lang in LANGUAGES}
     sheets = [
-        _customer_sheet(ws, "segments", identified=identified),
-        _customer_sheet(ws, "warning_list", identified=identified),
+        _customer_sheet(ws, "segments", _by_tier(ws), identified=identified),
+        _customer_sheet(ws, "warning_list", ws.result("warning_list"), identified=identified),
         _overrides_sheet(ws, identified=identified),
         _sheet("scorecard", ws.result("scorecard")),
         _strategy_sheet(ws, words=words),
+        _responsibilities_sheet(ws, words=words),
     ]
     with xlsxwriter.Workbook(
         str(path), {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": False}
@@ -68,8 +73,18 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     return path
 
 
-def _customer_sheet(ws: Workspace, name: str, *, identified: bool) -> Sheet:
-    rows = ws.result(name)
+def _by_tier(ws: Workspace) -> pd.DataFrame:
+    """Return the customers tier by tier, the best tier and the largest spenders first."""
+    rows = ws.result("segments")
+    order = dict.fromkeys([*ranked_tiers(ws.settings.segmentation), *sorted(rows["tier"].unique())])
+    places = {tier: place for place, tier in enumerate(order)}
+    keyed = rows.assign(place=rows["tier"].map(places), most=-rows["spend_amount"])
+    ordered = keyed.sort_values(["place", "most", "customer_id"], ignore_index=True)
+    first = ["customer_id", "tier"]
+    return ordered[[*first, *(name for name in rows.columns if name not in first)]]
+
+
+def _customer_sheet(ws: Workspace, name: str, rows: pd.DataFrame, *, identified: bool) -> Sheet:
     listed = rows.head(ws.settings.report.list_rows)
     if "customers" in ws.tables and len(listed):
         ids = ws.stage(listed[["customer_id"]], f"listed_{name}")
@@ -98,6 +113,40 @@ def _strategy_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
     for name in STRATEGY_TEXTS:
         both[name] = ["\n".join(dict.fromkeys(texts)) for texts in zip(*(each[name] for each in spoken), strict=True)]
     return _sheet("strategy_table", both)
+
+
+def _responsibilities_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
+    """Return who answers for whom, with the department, the day and the targets of the tier in both languages."""
+    rows = ws.result("responsibilities")
+    texts: dict[str, Callable[[str, Words], str]] = {
+        "department": lambda tier, spoken: _told(f"strategy.{tier}.owner", spoken),
+        "due": lambda tier, spoken: _told(f"strategy.{tier}.due", spoken),
+        "targets": lambda tier, spoken: _targets(ws.settings.evaluation.targets, tier=tier, words=spoken),
+    }
+    for name, told in texts.items():
+        by_tier = {
+            tier: "\n".join(dict.fromkeys(told(tier, spoken) for spoken in words.values()))
+            for tier in rows["tier"].unique()
+        }
+        rows = rows.assign(**{name: rows["tier"].map(by_tier)})
+    first = ["tier", "department", "owner"]
+    return _sheet("responsibilities", rows[[*first, *(name for name in rows.columns if name not in first)]])
+
+
+def _told(id_: str, words: Words) -> str:
+    return words.word(id_) if words.has(id_) else ""
+
+
+def _targets(targets: Sequence[Target], *, tier: str, words: Words) -> str:
+    """Return the targets that hold for a tier: its own, and those for all customers where it has none."""
+    own = {target.kpi: target for target in targets if target.tier == tier}
+    held = [*own.values(), *(target for target in targets if target.tier is None and target.kpi not in own)]
+    lines = []
+    for target in held:
+        metric = METRICS[target.kpi]
+        sign = "≥" if metric.direction == "up" else "≤"
+        lines.append(f"{words.word(metric.name)} {sign} {words.say(value_message(target.value, unit=metric.unit))}")
+    return "\n".join(lines)
 
 
 def _sheet(name: str, rows: pd.DataFrame) -> Sheet:

@@ -9,7 +9,8 @@ It is written in the syntax of Python expressions::
 ======================  ==============================================================================================
 part                    meaning
 ======================  ==============================================================================================
-names                   features of ``sources.columns`` (amounts in the reporting currency, times in days)
+names                   features of ``sources.columns`` (amounts in the reporting currency, times in days), and what is
+                        worked out from them: ``stage``, ``eight_type``, ``ten_segment``, ``r_score``, ...
 numbers, 'texts'        values; dates are texts such as '2025-09-30'; ``true`` and ``false`` stand for themselves
 ``< <= > >= == !=``     comparisons, also chained; texts know only ``==`` and ``!=``
 ``in`` ``not in``       one of a list in brackets
@@ -29,8 +30,18 @@ from datetime import date
 
 from crm_analysis.sources.columns import FEATURES, Column, Kind
 
-#: Every feature by name.
-COLUMNS = {column.name: column for column in FEATURES}
+_NO_SCORE = ("无购买或未评分", "no purchase, or not scored")
+#: What segmentation works out of the features before any rule: a crossing of them can be a tier (REQUIREMENTS S1, S2).
+DERIVED = (
+    Column("stage", Kind.TEXT, "生命周期阶段", "lifecycle stage"),
+    Column("eight_type", Kind.TEXT, "八类客户", "eight types"),
+    Column("ten_segment", Kind.TEXT, "RFM 十类客户", "ten segments"),
+    Column("r_score", Kind.NUMBER, "R 得分", "recency score", "", *_NO_SCORE),
+    Column("f_score", Kind.NUMBER, "F 得分", "frequency score", "", *_NO_SCORE),
+    Column("m_score", Kind.NUMBER, "M 得分", "monetary score", "", *_NO_SCORE),
+)
+#: Everything that a condition may name.
+COLUMNS = {column.name: column for column in (*FEATURES, *DERIVED)}
 
 
 @dataclass(frozen=True)

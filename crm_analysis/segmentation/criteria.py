@@ -26,6 +26,7 @@ from crm_analysis.segmentation.conditions import (
 from crm_analysis.segmentation.reading import parse_condition
 
 _SHARE = "0-1"
+_DOMAINS = {"eight_type": "segment", "ten_segment": "segment"}
 _SHOWN_SIGNS = {"<=": "≤", ">=": "≥", "==": "=", "!=": "≠", "*": "×", "/": "÷", "-": "−"}
 
 
@@ -186,7 +187,7 @@ class _Spoken:
 
     def value(self, value: float | str | date, *, of: str | None) -> str:
         if isinstance(value, str):
-            slug = f"{of}.{value}"
+            slug = f"{_DOMAINS.get(str(of), of)}.{value}"
             return self.words.word(slug) if self.words.has(slug) else value
         if isinstance(value, date):
             return self.words.format_date(value)

@@ -89,6 +89,15 @@ def note_movement(*, minimum_cell: int) -> Message:
     return message("movement.note", minimum=minimum_cell)
 
 
+def note_past_tiers(document: Mapping[str, Any]) -> Message:
+    """Return how the tiers of earlier quarters are known, or why they are not.
+
+    ``{"unknown_fields": [...]}``, the result ``past_tiers`` -> message
+    """
+    fields = document["unknown_fields"]
+    return message("movement.past_unknown", fields=fields) if fields else message("movement.past_known")
+
+
 def finding_stability(steps: pd.DataFrame, *, settings: HysteresisSettings) -> Message:
     """Return how many customers are held in a higher tier and how many were put somewhere by hand.
 

@@ -13,7 +13,7 @@ from crm_analysis.base.errors import AnalysisError, Problem
 from crm_analysis.base.privacy import DIRECT, OPEN, ResultSchema
 from crm_analysis.base.settings import SegmentationSettings
 from crm_analysis.base.settings_schemes import Scheme
-from crm_analysis.segmentation.conditions import Condition, feature_names
+from crm_analysis.segmentation.conditions import DERIVED, Condition, feature_names
 from crm_analysis.segmentation.matching import match_expression, match_rows
 from crm_analysis.segmentation.reading import parse_condition
 
@@ -40,6 +40,12 @@ def scheme_features(schemes: Mapping[str, Scheme]) -> list[str]:
     rules = [rule for scheme in schemes.values() for rule in _rules(scheme).values()]
     kind = ["kind"] if any(scheme.population != "all" for scheme in schemes.values()) else []
     return list(dict.fromkeys([*kind, *feature_names(*rules)]))
+
+
+def derived_columns(schemes: Mapping[str, Scheme]) -> list[str]:
+    """Return the columns that rules of schemes read and segmentation works out itself: scores, types, stage."""
+    named = set(scheme_features(schemes))
+    return [column.name for column in DERIVED if column.name in named]
 
 
 def assign_tiers(features: pd.DataFrame, *, scheme: Scheme) -> pd.Series:
@@ -85,8 +91,11 @@ def scheme_tiers_table(features: ibis.Table, *, schemes: Mapping[str, Scheme]) -
     features
         Customer frame as a table of the engine.
     schemes
-        ``{id: scheme}``; at least one.
+        ``{id: scheme}``; without any, the table is empty.
     """
+    if not schemes:
+        nothing = {"scheme": ibis.null("string"), "tier": ibis.null("string"), "match_count": ibis.null("int64")}
+        return features.limit(0).select("customer_id", **nothing)
     marked = _marked(features, schemes)
     entries = [
         ibis.struct({"scheme": ibis.literal(id_), "tier": marked[f"tier_{k}"], "match_count": marked[f"count_{k}"]})

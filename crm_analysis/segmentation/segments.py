@@ -19,7 +19,7 @@ from crm_analysis.segmentation.rfm import (
     segment_rfm,
 )
 from crm_analysis.segmentation.rules import NON_BUYER, UNSCORED, segment_rules
-from crm_analysis.segmentation.schemes import assign_tiers, scheme_features
+from crm_analysis.segmentation.schemes import assign_tiers, derived_columns, scheme_features
 from crm_analysis.segmentation.splits import eight_types
 
 SEGMENTS_SCHEMA: ResultSchema = {
@@ -43,7 +43,9 @@ def feature_columns(settings: SegmentationSettings) -> list[str]:
     window = settings.rfm.window_days
     extra = [] if window is None else [f"order_count_{window}d", f"spend_amount_{window}d"]
     own = {id_: scheme for id_, scheme in settings.schemes.items() if id_ == settings.primary_scheme}
-    return list(dict.fromkeys([*FEATURE_COLUMNS, *extra, *scheme_features(own)]))
+    derived = derived_columns(own)
+    named = [name for name in scheme_features(own) if name not in derived]
+    return list(dict.fromkeys([*FEATURE_COLUMNS, *extra, *named]))
 
 
 def population_cuts(
@@ -103,7 +105,8 @@ def segments_frame(
     frame["stage"] = _stages(customers, settings=settings)
     own = settings.schemes.get(settings.primary_scheme)
     by_score = frame["eight_type" if settings.primary_scheme == "eight_types" else "ten_segment"]
-    frame["tier"] = by_score if own is None else assign_tiers(customers, scheme=own)
+    known = customers.join(frame[derived_columns({} if own is None else {"": own})])
+    frame["tier"] = by_score if own is None else assign_tiers(known, scheme=own)
     frame["recency_days"] = customers["recency_days"]
     frame["order_count"] = customers["order_count"]
     frame["spend_amount"] = customers["spend_amount"]

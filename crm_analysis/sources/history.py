@@ -119,22 +119,30 @@ def check_past_fields(names: Iterable[str], tables: Mapping[str, ibis.Table]) ->
     AnalysisError
         Fields are overwritten and not tracked, or the record of some customers begins too late; all are named.
     """
-    wanted = [field.name for field in CUSTOMERS if field.change is Change.OVERWRITTEN and field.name in set(names)]
-    if not wanted:
-        return
-    late = _late_beginnings(tables)
     problems = []
-    for name in wanted:
-        if name not in late:
+    for name, late in _without_past(names, tables).items():
+        if late is None:
             what = f"{name!r} is overwritten in customers: its past values are unknown"
             fix = f"give customers_history with the changes of {name}, or use dated events in its place"
             problems.append(Problem(what, f"customers.{name}", fix))
-        elif late[name]:
-            what = f"the record of {name!r} begins after registration for {late[name]} customers"
+        else:
+            what = f"the record of {name!r} begins after registration for {late} customers"
             fix = f"begin customers_history with the first {name} of every customer, or use dated events in its place"
             problems.append(Problem(what, f"customers_history.{name}", fix))
     if problems:
         raise AnalysisError(problems)
+
+
+def unknown_past_fields(names: Iterable[str], tables: Mapping[str, ibis.Table]) -> list[str]:
+    """Return the names that :func:`check_past_fields` refuses, for callers that can do without the past."""
+    return list(_without_past(names, tables))
+
+
+def _without_past(names: Iterable[str], tables: Mapping[str, ibis.Table]) -> dict[str, int | None]:
+    """Return overwritten fields without a whole record: for how many customers it begins too late, or none at all."""
+    wanted = [field.name for field in CUSTOMERS if field.change is Change.OVERWRITTEN and field.name in set(names)]
+    late = _late_beginnings(tables) if wanted else {}
+    return {name: late.get(name) for name in wanted if late.get(name) != 0}
 
 
 def _late_beginnings(tables: Mapping[str, ibis.Table]) -> dict[str, int]:

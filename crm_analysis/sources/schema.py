@@ -399,7 +399,7 @@ OVERRIDES = Table(
     "人工调整",
     "overrides",
     Family.BASIC,
-    key=("customer_id", "scheme", "decided_at"),
+    key=("customer_id", "scheme", "decided_at", "tier"),
     time="decided_at",
     fields=(
         _CUSTOMER,

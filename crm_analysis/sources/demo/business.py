@@ -21,11 +21,11 @@ STAGE_PASSED = (0.74, 0.70, 0.76, 0.80)
 STAGE_DAYS = (9.0, 12.0, 16.0, 14.0)
 PAYMENT_DAYS = 30
 BUDGET_ROWS = (
-    ("high_value", "upkeep", 60),
-    ("high_value", "gifts", 25),
-    ("potential", "campaign", 30),
-    ("ordinary", "upkeep", 15),
-    ("at_risk", "win_back", 28),
+    ("retail_high_value", "upkeep", 60),
+    ("retail_high_value", "gifts", 25),
+    ("retail_potential", "campaign", 30),
+    ("retail_ordinary", "upkeep", 15),
+    ("retail_churn_risk", "win_back", 28),
 )
 
 
@@ -136,8 +136,8 @@ def overrides_table(block: Block) -> pa.Table:
     decided = np.maximum(decided.astype(np.int64), block.known_seconds[who])
     return pa.table({
         "customer_id": col.ids("C", latents.number[who]),
-        "scheme": col.pick(("eight_types",), np.zeros(count, dtype=np.int64)),
-        "tier": col.pick(("important_value",), np.zeros(count, dtype=np.int64)),
+        "scheme": col.pick(("retail_value",), np.zeros(count, dtype=np.int64)),
+        "tier": col.pick(("retail_high_value",), np.zeros(count, dtype=np.int64)),
         "decided_at": col.times(decided),
         "decided_by": col.pick(world.staff.names, latents.owner[who]),
         "reason": col.pick(words.OVERRIDE_REASONS, rng.integers(0, len(words.OVERRIDE_REASONS), count)),
