@@ -18,6 +18,7 @@ from crm_analysis.segmentation import (
     concentration,
     cuts,
     linter,
+    membership,
     next_quarter,
     periods_view,
     ranks,
@@ -136,8 +137,8 @@ def _sizes_by(column: str) -> Callable[..., Frame]:
 
 
 def _sorted_by_rule(ws: Workspace) -> ibis.Table:
-    """Return the features with scores, types and stage, as far as rules of the shown schemes read them."""
-    features, derived = ws.rows("features"), schemes.derived_columns(schemes.shown_schemes(ws.settings.segmentation))
+    """Return the features with scores, types and stage, as far as rules of settings read them."""
+    features, derived = ws.rows("features"), schemes.derived_columns(ws.settings.segmentation.schemes)
     if not derived:
         return features
     return features.left_join(ws.rows("raw_segments").select("customer_id", *derived), "customer_id")
@@ -145,6 +146,12 @@ def _sorted_by_rule(ws: Workspace) -> ibis.Table:
 
 def _scheme_sizes(ws: Workspace) -> Frame:
     return schemes.scheme_sizes_table(_sorted_by_rule(ws), schemes=schemes.shown_schemes(ws.settings.segmentation))
+
+
+def _membership(ws: Workspace) -> Frame:
+    """Return the levels where the report shows them; settings always know a scheme of that name."""
+    shown = schemes.shown_schemes(ws.settings.segmentation)
+    return membership.membership_table(_sorted_by_rule(ws), scheme=shown.get(membership.MEMBERSHIP))
 
 
 def _scheme_tiers(ws: Workspace) -> ibis.Table:
@@ -275,6 +282,8 @@ SEGMENTATION = (
            sections=_SECTION, schema=linter.LINT_SCHEMA),
     Result("scheme_tiers", "rows", _scheme_tiers, reads=("features", "raw_segments"), sections=_SECTION,
            schema=schemes.SCHEME_TIERS_SCHEMA),
+    Result("membership", "frame", _membership, reads=("features", "raw_segments"), sections=_SECTION,
+           schema=membership.MEMBERSHIP_SCHEMA),
     # movement
     Result("movement", "frame", _movement, reads=("segments", "features", "past_tiers"), sections=_SECTION,
            schema=moves.MOVEMENT_SCHEMA, frozen_quarters=lambda settings: 4 + replayed(settings)),

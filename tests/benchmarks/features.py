@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-import yaml
 from contestants.agreement import DisagreementError, check_agreement, check_summaries
+from contestants.companies import settings_of
 from contestants.rounds import Contestant, Measured, run_once, run_rounds, say
 from contestants.verdict import Row, verdict_table
 from contestants.whole_report import run_report
@@ -111,17 +111,6 @@ def main(folder: Path, *, repeat: int, report: bool) -> int:
 
 
 # -- companies ---------------------------------------------------------------------------------------------------------
-
-
-def settings_of(folder: Path, scratch: Path) -> Path:
-    """Write settings that read a demo from where it is and keep their cache in ``scratch``."""
-    settings = yaml.safe_load((folder / "crm.yml").read_text("utf-8"))
-    for source in settings["data"]["tables"].values():
-        source["path"] = str(folder.resolve() / source["path"])
-    scratch.mkdir()
-    config = scratch / "crm.yml"
-    config.write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
-    return config
 
 
 def load(folder: Path, scratch: Path) -> Company:

@@ -1,5 +1,6 @@
 """This package, as a report uses it: results of a workspace, computed anew on typed tables."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import measure
 
 from crm_analysis import open_workspace
+from crm_analysis.graph_segmentation import SEGMENTATION
 from crm_analysis.sources.purchases import counted_orders, purchase_summary_table
 from crm_analysis.workspace import Workspace
 
@@ -41,6 +43,30 @@ def compute(config: str, quarter: str, home: str, results: list[str], links: lis
     return job
 
 
+def segment(config: str, quarter: str, kept: list[str], results: list[str]) -> measure.Job:
+    """Compute results from what is stored of ``kept``; everything else of the cache is forgotten before.
+
+    An empty list of results forgets nothing and computes all results of segmentation, so that what they read is there.
+    """
+    ws = open_workspace(config, quarter=quarter)
+    ws.loaded  # noqa: B018 - opens the typed tables before the clock runs
+    if results:
+        for folder in (ws.shared.cache / "results").iterdir():
+            if folder.name not in kept:
+                shutil.rmtree(folder)
+
+    def job() -> dict[str, Any]:
+        for name in results or [result.name for result in SEGMENTATION]:
+            ws.ensure(name)
+        computed = sorted(
+            (entry for entry in ws.shared.log if not entry["cached"]), key=lambda entry: -entry["seconds"]
+        )
+        slowest = [f"{entry['result']} of {entry['quarter']} {entry['seconds']:.1f} s" for entry in computed[:5]]
+        return {"slowest": slowest, "customers": int(ws.rows("features").count().to_pandas())}
+
+    return job
+
+
 def purchase_summary(config: str, quarter: str, home: str, output: str) -> measure.Job:
     """Write what purchase models read: repeat purchases, age at the last, age, mean of repeats."""
     ws = _opened(config, quarter, home=home)
@@ -61,4 +87,4 @@ def _opened(config: str, quarter: str, *, home: str) -> Workspace:
 
 
 if __name__ == "__main__":
-    measure.run({"load": load, "compute": compute, "purchase_summary": purchase_summary})
+    measure.run({"load": load, "compute": compute, "segment": segment, "purchase_summary": purchase_summary})
