@@ -46,6 +46,7 @@ def test_commands_exist(name: str) -> None:
 
 def test_example_settings_are_valid(tmp_path: Path) -> None:
     from crm_analysis.base.settings import load_settings
+    from crm_analysis.opening import open_settings
 
     for name in READMES:
         example = re.search(r"```yaml\n(.*?)```", _text(name), flags=re.DOTALL)
@@ -53,3 +54,7 @@ def test_example_settings_are_valid(tmp_path: Path) -> None:
         path = tmp_path / "crm.yml"
         path.write_text(example[1], "utf-8")
         assert load_settings(path).data.tables.keys() == yaml.safe_load(example[1])["data"]["tables"].keys()
+        tiers = re.findall(r"```yaml\n(segmentation:.*?)```", _text(name), flags=re.DOTALL)
+        assert len(tiers) == 1
+        path.write_text(example[1] + tiers[0], "utf-8")
+        assert open_settings(path).segmentation.primary_scheme == "my_tiers"
