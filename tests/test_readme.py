@@ -17,7 +17,7 @@ def _text(name: str) -> str:
 
 @pytest.mark.parametrize("name", READMES)
 def test_functions_and_notebooks_of_the_table_exist(name: str) -> None:
-    rows = re.findall(r"^\| .+ \| `(\d_\w+)` \| (.+) \|$", _text(name), flags=re.MULTILINE)
+    rows = re.findall(r"^\| .+ \| `(\w+)` \| (.+) \|$", _text(name), flags=re.MULTILINE)
     assert len(rows) == len(list((ROOT / "notebooks").glob("*.ipynb")))
     for notebook, functions in rows:
         assert (ROOT / "notebooks" / f"{notebook}.ipynb").is_file()

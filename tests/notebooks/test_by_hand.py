@@ -36,6 +36,18 @@ def test_notebook_runs_from_top_to_bottom(checkout: Path, name: str) -> None:
     assert {"finding", "table"} <= kinds
 
 
+def test_other_thresholds_are_tried_on_a_frame(checkout: Path) -> None:
+    folder = checkout / "notebooks"
+    notebook = nbformat.read(folder / "explore_segmentation.ipynb", as_version=4)
+    NotebookClient(
+        notebook, timeout=60 * MINUTES, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    shown = {cell.id: str(cell.outputs) for cell in notebook.cells if cell.cell_type == "code"}
+    assert all(shown[part] != "[]" for part in ("score", "name", "split", "tier", "own"))
+    assert "is_changed" in shown["own"]
+    assert "crm_analysis" in shown["split"]  # made by show
+
+
 def test_changed_parameter_shows_another_quarter(checkout: Path) -> None:
     folder = checkout / "notebooks"
     shown = []
