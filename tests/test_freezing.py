@@ -11,6 +11,7 @@ import yaml
 
 from crm_analysis.base.errors import SettingsError
 from crm_analysis.base.period import Quarter
+from crm_analysis.base.settings import SegmentationSettings, Settings
 from crm_analysis.base.settings_movement import HysteresisSettings
 from crm_analysis.graph import RESULTS
 from crm_analysis.opening import open_workspace
@@ -158,12 +159,23 @@ def test_a_result_that_reads_the_quarter_before_depends_on_its_year_too(company:
 
 
 def test_results_that_read_segments_of_earlier_quarters_say_so() -> None:
-    """Tiers are replayed over eight quarters, and contacts are told by the tier of the quarter before."""
-    back = {name: result.frozen_quarters for name, result in RESULTS.items()}
+    """Tiers are replayed over up to eight quarters, and contacts are told by the tier of the quarter before."""
+    plain = Settings.model_validate({"company": {"zh": "甲", "en": "a"}, "data": {}})
+    fall = {"from_tier": "abc_a", "to_tier": "abc_b", "quarters": 3}
+    longest = plain.model_copy(
+        update={
+            "segmentation": SegmentationSettings(hysteresis=HysteresisSettings.model_validate({"boundaries": [fall]}))
+        }
+    )
+    assert {name: result.frozen_span(plain) for name, result in RESULTS.items() if result.frozen_span(plain) > 1} == {
+        "held_tiers": 2, "movement": 6, "separation_panel": 7, "tier_contacts": 3}  # fmt: skip
+    back = {name: result.frozen_span(longest) for name, result in RESULTS.items()}
     assert back["features"] == back["freezable_cuts"] == 0
     assert back["raw_segments"] == back["rfm_cuts"] == back["rfm_basis"] == back["rfm_split"] == 1
-    assert back["held_tiers"] >= HysteresisSettings().replay_quarters
-    assert back["tier_contacts"] >= back["held_tiers"] + 1
+    assert back["held_tiers"] == HysteresisSettings().replay_quarters == 8
+    assert back["tier_contacts"] == back["held_tiers"] + 1
+    assert back["movement"] == back["held_tiers"] + 4
+    assert back["separation_panel"] == back["held_tiers"] + 4 + 1  # of an unfinished quarter the origins begin earlier
 
 
 @pytest.mark.parametrize(

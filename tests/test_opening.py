@@ -31,6 +31,7 @@ def test_names_of_all_parts_are_told_beside_wrong_values(tmp_path: Path) -> None
         "diagnosis: {required_fields: [nmae, orders.chanel], deep_fields: [ordrs.x], field_weights: {phne: 2}}\n"
         "evaluation: {targets: [{kpi: npss, value: 1}, {kpi: nps, value: 1, tier: vip}, {kpi: nps, value: x}]}\n"
         "churn: {gap_days: -1}\nstrategy: {rows: [{tier: genral_value}]}\n"
+        "segmentation: {primary_scheme: eight_types}\n"
     )
     found = _problems(tmp_path, text)
     near = {place: fix.removeprefix("did you mean ").strip("'?") for place, fix in found.items() if "did you" in fix}
@@ -78,7 +79,7 @@ def test_tiers_are_those_of_the_primary_scheme(tmp_path: Path) -> None:
 def test_rows_that_a_preset_brings_are_not_held_against_the_user(tmp_path: Path) -> None:
     path = tmp_path / "crm.yml"
     path.write_text(BASE + "preset: b2b\nsegmentation: {primary_scheme: ten_segments}\n", "utf-8")
-    assert open_settings(path).strategy.rows[0].tier == "important_value"
+    assert open_settings(path).strategy.rows[0].tier == "abc_a"
 
 
 # -- quarters ----------------------------------------------------------------------------------------------------------

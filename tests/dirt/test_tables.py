@@ -90,7 +90,7 @@ def test_customers_without_orders(company, says) -> None:
     ws = company.computed()
     assert company.revenue(ws) == REVENUE
     tiers = ws.result("segments")["tier"].value_counts()
-    assert tiers["non_buyer"] == 30
+    assert tiers["retail_prospect"] == 30
     assert says(ws)
 
 

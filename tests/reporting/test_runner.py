@@ -1,5 +1,6 @@
 """A whole report: complete, private, repeatable, and never half (DESIGN, rules 7 to 9, 11 and 14)."""
 
+import itertools
 import json
 import os
 import random
@@ -113,7 +114,7 @@ def test_no_identifier_of_a_customer_stands_in_a_report(rendered_reports, demo_c
 
 def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Path) -> None:
     book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx", read_only=True)
-    assert len(book.sheetnames) == 5
+    assert len(book.sheetnames) == 7
     rows = list(book[book.sheetnames[1]].iter_rows(values_only=True))
     heads = [str(cell).split("\n")[0] for cell in rows[0]]
     names = [row[heads.index("姓名/名称")] for row in rows[1:] if row[heads.index("姓名/名称")]]
@@ -122,6 +123,25 @@ def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Pa
     assert all("*" in name for name in names)
     assert not truth & set(names)
     assert len(rows) - 1 == len(pd.read_parquet(rendered_reports.folder / "results" / "segments.parquet"))
+
+
+def test_workbook_lists_customers_by_tier_and_who_answers_for_them(rendered_reports) -> None:
+    book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx", read_only=True)
+    listed, responsible = (list(book[book.sheetnames[k]].iter_rows(values_only=True)) for k in (1, 6))
+    heads = [str(cell).split("\n")[1] for cell in listed[0]]
+    tiers = [row[heads.index("Tier")] for row in listed[1:]]
+    spent = [row[heads.index("Spend")] for row in listed[1:]]
+    found = list(dict.fromkeys(tiers))
+    assert found[:4] == ["高价值客户 High value", "潜力客户 Potential", "普通客户 Ordinary", "流失风险客户 Churn risk"]
+    assert len(found) == len([key for key, _ in itertools.groupby(tiers)])
+    top = spent[: tiers.count(found[0])]
+    assert top == sorted(top, reverse=True)
+    columns = [str(cell).split("\n")[1] for cell in responsible[0]]
+    assert sum(row[columns.index("Customers")] for row in responsible[1:]) == len(tiers)
+    assert any("≥ 90.0%" in str(row[columns.index("Targets")]) for row in responsible[1:])
+    assert {row[columns.index("Department")] for row in responsible[1:] if row[0] == found[0]} == {
+        "专属客户经理\ndedicated account manager"
+    }
 
 
 def test_identified_workbook_holds_names(own_config: Path, tmp_path: Path) -> None:

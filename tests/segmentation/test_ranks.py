@@ -15,6 +15,7 @@ FILE = """
 company: {zh: 某公司, en: A company}
 data: {tables: {orders: {path: orders.csv}}}
 segmentation:
+  primary_scheme: eight_types
 """
 
 

@@ -103,8 +103,10 @@ def test_what_is_refused(problems, text: str, place: str, what: str, fix: str) -
 
 def test_the_primary_scheme_is_shown_first_and_built_in_ones_elsewhere(opened) -> None:
     shown = [shown_schemes(opened(f"segmentation: {{{text}}}\n").segmentation) for text in (
-        "primary_scheme: abc, shown_schemes: [membership, abc]", "shown_schemes: [membership]", "")]  # fmt: skip
-    assert [list(schemes) for schemes in shown] == [["abc", "membership"], ["membership"], []]
+        "primary_scheme: abc, shown_schemes: [membership, abc]", "primary_scheme: ten_segments, shown_schemes: [abc]",
+        "primary_scheme: eight_types, shown_schemes: []", "")]  # fmt: skip
+    assert [list(schemes) for schemes in shown] == [
+        ["abc", "membership"], ["abc"], [], ["retail_value", "membership"]]  # fmt: skip
 
 
 def test_tiers_with_the_same_name_may_be_in_two_schemes(opened) -> None:

@@ -87,5 +87,5 @@ def test_the_tiers_hold(company: Mapping[str, Any]) -> None:
     document = check_separation(table.reset_index(), settings=settings)
     assert document["verdict"] in {"rules_hold", "rules_worse"}
     rates = next_quarter_table(panel, settings=settings).set_index("tier")["repurchase_rate"]
-    assert rates["important_value"] > 0.6
-    assert rates["general_winback"] < 0.2
+    assert rates["retail_ordinary"] > 0.6
+    assert rates["retail_churn_risk"] < 0.2

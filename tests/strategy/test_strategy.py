@@ -169,15 +169,16 @@ def test_the_figure_shows_made_and_planned(strategy: pd.DataFrame, words: Words)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_every_preset_covers_the_eight_types_and_has_known_targets(preset: str) -> None:
+def test_every_preset_covers_its_primary_scheme_and_the_eight_types_and_has_known_targets(preset: str) -> None:
     given = {"company": {"zh": "示例", "en": "Sample"}, "preset": preset, "data": {}}
     settings = Settings.model_validate(layer(load_preset(preset), given))
-    assert [r.tier for r in settings.strategy.rows] == [*_in_order(settings), NON_BUYER]
-    assert set(_in_order(settings)) == set(EIGHT_TYPES.values())
+    tiers = [row.tier for row in settings.strategy.rows]
+    assert len(set(tiers)) == len(tiers)
+    assert {*EIGHT_TYPES.values(), NON_BUYER} <= set(tiers)
+    primary = settings.segmentation.schemes.get(settings.segmentation.primary_scheme)
+    if primary is not None:  # the rest of ABC and of the five grades holds nobody; that of the value tiers does
+        assert {tier.id for tier in primary.tiers} <= set(tiers)
+    assert ("retail_unclassified" in tiers) == (preset == "retail")
     assert check_targets(settings.evaluation.targets).keys() <= METRICS.keys()
     texts = strategy_names(settings.strategy)
     assert all(text["zh"] and text["en"] and text["zh"] != text["en"] for text in texts.values())
-
-
-def _in_order(settings: Settings) -> list[str]:
-    return [r.tier for r in settings.strategy.rows if r.tier != NON_BUYER]
