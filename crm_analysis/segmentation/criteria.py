@@ -56,6 +56,12 @@ def tier_criteria_table(schemes: Mapping[str, Scheme], *, words: Words) -> pd.Da
     return pd.DataFrame(rows, columns=["scheme", "tier", "criteria", "service"])
 
 
+def criteria_of(criteria: pd.DataFrame, *, scheme: str) -> pd.DataFrame:
+    """Return the tiers of one scheme, without the column ``scheme`` and without services that none of them has."""
+    table = criteria.loc[criteria["scheme"] == scheme].drop(columns="scheme").reset_index(drop=True)
+    return table.drop(columns="service") if (table["service"] == ABSENT).all() else table
+
+
 def condition_words(condition: Condition | str, *, words: Words) -> str:
     """Return a condition, as a tree or in the rule language, in the words of a report.
 

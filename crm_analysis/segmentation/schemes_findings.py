@@ -64,6 +64,32 @@ def finding_scheme(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message
     return message("schemes.sizes.small", finding=found, minimum=SMALL) if total < SMALL else found
 
 
+def other_sizes(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Return the tiers of all schemes but the first, without an empty reference mix."""
+    table = sizes.loc[sizes["scheme"] != first_scheme(sizes)].reset_index(drop=True)
+    return table.drop(columns="reference_share") if table["reference_share"].isna().all() else table
+
+
+def finding_others(sizes: pd.DataFrame) -> Message:
+    """Return whom the schemes beside the first leave in their tier of the rest."""
+    table = other_sizes(sizes)
+    if table.empty:
+        return message("schemes.others.none")
+    rests = table.groupby("scheme", sort=False).last().reset_index()
+    parts = [
+        message(
+            "schemes.others.rest",
+            scheme=str(row["scheme"]),
+            tier=str(row["tier"]),
+            n=int(row["customer_count"]),
+            share=None if pd.isna(row["customer_share"]) else float(row["customer_share"]),
+            spend=None if pd.isna(row["spend_share"]) else float(row["spend_share"]),
+        )
+        for row in rests.to_dict("records")
+    ]
+    return message("schemes.others.finding", n=len(parts), parts=parts)
+
+
 def note_several(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
     """Return for how many customers the order of the rules decides."""
     tiers = sizes.loc[sizes["scheme"] == (scheme or first_scheme(sizes))]

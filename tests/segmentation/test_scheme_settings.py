@@ -106,7 +106,7 @@ def test_the_primary_scheme_is_shown_first_and_built_in_ones_elsewhere(opened) -
         "primary_scheme: abc, shown_schemes: [membership, abc]", "primary_scheme: ten_segments, shown_schemes: [abc]",
         "primary_scheme: eight_types, shown_schemes: []", "")]  # fmt: skip
     assert [list(schemes) for schemes in shown] == [
-        ["abc", "membership"], ["abc"], [], ["retail_value", "membership"]]  # fmt: skip
+        ["abc", "membership"], ["abc"], [], ["retail_value_complete", "retail_value", "membership"]]  # fmt: skip
 
 
 def test_tiers_with_the_same_name_may_be_in_two_schemes(opened) -> None:

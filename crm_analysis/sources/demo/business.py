@@ -136,7 +136,7 @@ def overrides_table(block: Block) -> pa.Table:
     decided = np.maximum(decided.astype(np.int64), block.known_seconds[who])
     return pa.table({
         "customer_id": col.ids("C", latents.number[who]),
-        "scheme": col.pick(("retail_value",), np.zeros(count, dtype=np.int64)),
+        "scheme": col.pick(("retail_value_complete",), np.zeros(count, dtype=np.int64)),
         "tier": col.pick(("retail_high_value",), np.zeros(count, dtype=np.int64)),
         "decided_at": col.times(decided),
         "decided_by": col.pick(world.staff.names, latents.owner[who]),
