@@ -31,7 +31,10 @@ from crm_analysis.workspace import Workspace
 
 RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness", "coverage")
-WORKBOOK_RESULTS = ("segments", "overrides", "warning_list", "scorecard", "strategy_table", "responsibilities")
+#: What the workbook shows, and the full list of all schemes, which stands in ``results`` alone.
+WORKBOOK_RESULTS = (
+    "segments", "scheme_tiers", "overrides", "warning_list", "scorecard", "strategy_table", "responsibilities",
+)  # fmt: skip
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.
 Report = Callable[[str, int, int, str], None]
