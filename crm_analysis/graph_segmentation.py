@@ -144,8 +144,14 @@ def _sorted_by_rule(ws: Workspace) -> ibis.Table:
     return features.left_join(ws.rows("raw_segments").select("customer_id", *derived), "customer_id")
 
 
-def _scheme_sizes(ws: Workspace) -> Frame:
-    return schemes.scheme_sizes_table(_sorted_by_rule(ws), schemes=schemes.shown_schemes(ws.settings.segmentation))
+def _scheme_sizes(ws: Workspace, segments: Frame) -> Frame:
+    shown, primary = schemes.shown_schemes(ws.settings.segmentation), ws.settings.segmentation.primary_scheme
+    table = schemes.scheme_sizes_table(_sorted_by_rule(ws), schemes=shown)
+    if primary not in shown:
+        return table
+    wanted = ws.frame("features", ["customer_id", "spend_amount_365d", "order_count", "order_count_365d"])
+    tiers = segments[["customer_id", "tier"]].merge(wanted, on="customer_id", validate="one_to_one")
+    return schemes.with_tiers_in_force(table, tiers, scheme=primary)
 
 
 def _membership(ws: Workspace) -> Frame:
@@ -174,9 +180,11 @@ def _movement(ws: Workspace) -> Frame:
 
 
 def _mix_change(ws: Workspace, movement: Frame) -> Document:
-    least = ws.settings.segmentation.movement.minimum_moved
+    settings = ws.settings.segmentation
+    order, least = ranks.ranked_tiers(settings), settings.movement.minimum_moved
     return {
-        name: moves.check_mix_change(moves.since(movement, name), minimum_moved=least) for name in moves.COMPARISONS
+        name: moves.check_mix_change(moves.since(movement, name), order=order, minimum_moved=least)
+        for name in moves.COMPARISONS
     }
 
 
@@ -275,8 +283,8 @@ SEGMENTATION = (
     Result("customer_movements", "frame", _customer_movements, reads=("customer_periods",),
            schema=periods_view.MOVEMENTS_SCHEMA),
     # tiers by rule
-    Result("scheme_sizes", "frame", _scheme_sizes, reads=("features", "raw_segments"), sections=_SECTION,
-           schema=schemes.SCHEME_SIZES_SCHEMA),
+    Result("scheme_sizes", "frame", _scheme_sizes, inputs=("segments",), reads=("features", "raw_segments"),
+           sections=_SECTION, schema=schemes.SCHEME_SIZES_SCHEMA),
     Result("scheme_lint", "frame",
            lambda ws: linter.lint_table(schemes.shown_schemes(ws.settings.segmentation)),
            sections=_SECTION, schema=linter.LINT_SCHEMA),

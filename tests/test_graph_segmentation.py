@@ -67,7 +67,7 @@ def test_a_crossing_of_type_and_stage_can_be_the_primary_scheme(opened: Open) ->
     assert set(raw.loc[is_leaving, "tier"]) == {"leaving"}
     assert set(raw.loc[is_top, "tier"]) == {"top"}
     assert set(raw.loc[~is_leaving & ~is_top, "tier"]) == {"rest"}
-    sizes = ws.result("scheme_sizes").set_index(["scheme", "tier"])["customer_count"]  # the engine counts the same
+    sizes = ws.result("scheme_sizes").set_index(["scheme", "tier"])["by_rule_count"]  # the engine counts the same
     assert sizes["crossed", "leaving"] == is_leaving.sum()
     assert sizes["crossed", "top"] == is_top.sum()
     tiers = ws.rows("scheme_tiers").to_pandas()

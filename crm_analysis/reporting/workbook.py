@@ -28,6 +28,8 @@ from crm_analysis.workspace import Workspace
 
 STRATEGY_TEXTS = ("frequency", "service", "resources", "owner", "due")
 CONTACT_FIELDS = ("name", "phone", "contact_person", "owner")
+#: Figures that tiers are decided by, beside those of the scores.
+RECENT = ("order_count_90d", "spend_amount_90d", "order_count_365d", "spend_amount_365d")
 #: A fixed day, so that the same results give the same bytes.
 CREATED = datetime(2000, 1, 1)
 WIDEST = 40
@@ -75,12 +77,13 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
 
 def _by_tier(ws: Workspace) -> pd.DataFrame:
     """Return the customers tier by tier, the best tier and the largest spenders first."""
-    rows = ws.result("segments")
+    rows = ws.result("segments").merge(ws.frame("features", ["customer_id", *RECENT]), on="customer_id")
+    rows = rows.merge(ws.frame("tiers", ["customer_id", "raw_tier", "is_held", "is_overridden"]), on="customer_id")
     order = dict.fromkeys([*ranked_tiers(ws.settings.segmentation), *sorted(rows["tier"].unique())])
     places = {tier: place for place, tier in enumerate(order)}
     keyed = rows.assign(place=rows["tier"].map(places), most=-rows["spend_amount"])
     ordered = keyed.sort_values(["place", "most", "customer_id"], ignore_index=True)
-    first = ["customer_id", "tier"]
+    first = ["customer_id", "tier", "raw_tier", "is_held", "is_overridden"]
     return ordered[[*first, *(name for name in rows.columns if name not in first)]]
 
 
@@ -116,10 +119,12 @@ def _strategy_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
 
 
 def _responsibilities_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
-    """Return who answers for whom, with the department, the day and the targets of the tier in both languages."""
+    """Return who answers for whom, with the role, the day and the targets of the tier in both languages."""
     rows = ws.result("responsibilities")
+    nobody = " ".join(spoken.word("workbook.nobody") for spoken in words.values())
+    rows = rows.assign(owner=rows["owner"].fillna(nobody))
     texts: dict[str, Callable[[str, Words], str]] = {
-        "department": lambda tier, spoken: _told(f"strategy.{tier}.owner", spoken),
+        "role_in_charge": lambda tier, spoken: _told(f"strategy.{tier}.owner", spoken),
         "due": lambda tier, spoken: _told(f"strategy.{tier}.due", spoken),
         "targets": lambda tier, spoken: _targets(ws.settings.evaluation.targets, tier=tier, words=spoken),
     }
@@ -129,7 +134,7 @@ def _responsibilities_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> She
             for tier in rows["tier"].unique()
         }
         rows = rows.assign(**{name: rows["tier"].map(by_tier)})
-    first = ["tier", "department", "owner"]
+    first = ["tier", "role_in_charge", "owner"]
     return _sheet("responsibilities", rows[[*first, *(name for name in rows.columns if name not in first)]])
 
 
@@ -138,11 +143,9 @@ def _told(id_: str, words: Words) -> str:
 
 
 def _targets(targets: Sequence[Target], *, tier: str, words: Words) -> str:
-    """Return the targets that hold for a tier: its own, and those for all customers where it has none."""
-    own = {target.kpi: target for target in targets if target.tier == tier}
-    held = [*own.values(), *(target for target in targets if target.tier is None and target.kpi not in own)]
+    """Return the targets that settings give for a tier; those for all customers stand in the scorecard."""
     lines = []
-    for target in held:
+    for target in (target for target in targets if target.tier == tier):
         metric = METRICS[target.kpi]
         sign = "≥" if metric.direction == "up" else "≤"
         lines.append(f"{words.word(metric.name)} {sign} {words.say(value_message(target.value, unit=metric.unit))}")

@@ -71,9 +71,13 @@ def finding_stage_by_type(table: pd.DataFrame) -> Message:
     if slipping["n"].sum() == 0:
         return message("segmentation.stage_by_type.clean")
     first = slipping.reset_index().sort_values(["n", "segment"], ascending=[False, True]).iloc[0]
+    steepest = slipping.reset_index().sort_values(["share", "segment"], ascending=[False, True]).iloc[0]
     sizes = table.groupby("segment")["customer_count"].sum()
     return message(
         "segmentation.stage_by_type.finding",
+        steepest=str(steepest["segment"]),
+        steepest_n=int(steepest["n"]),
+        steepest_share=round(float(steepest["share"]), 6),
         segment=str(first["segment"]),
         n=int(first["n"]),
         total=int(sizes[first["segment"]]),

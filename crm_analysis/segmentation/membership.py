@@ -14,8 +14,8 @@ from crm_analysis.segmentation.schemes import scheme_tiers_table
 #: Id of the scheme whose tiers are membership levels.
 MEMBERSHIP = "membership"
 MEMBERSHIP_SCHEMA: ResultSchema = dict.fromkeys(
-    ["tier", "customer_count", "active_count", "active_rate", "spend_share", "points_known_count", "points_outstanding",
-     "points_median"],
+    ["tier", "customer_count", "active_count", "active_rate", "member_spend_share", "points_known_count",
+     "points_outstanding", "points_median"],
     OPEN,
 )  # fmt: skip
 
@@ -35,7 +35,8 @@ def membership_table(features: ibis.Table, *, scheme: Scheme | None) -> pd.DataF
     Notes
     -----
     ``active_rate`` is the share (0-1) of the level's members with a counted order in the last 90 days;
-    ``spend_share`` the level's share of all members' net spend of the last 365 days, empty where that is not positive;
+    ``member_spend_share`` the level's share of all members' net spend of the last 365 days, empty where that is not
+    positive;
     ``points_outstanding`` the sum of the balances that are known (``points_known_count``), ``points_median`` their
     median, both empty where none is.
     """
@@ -56,7 +57,7 @@ def membership_table(features: ibis.Table, *, scheme: Scheme | None) -> pd.DataF
         .to_pandas()
     )
     total = table["spend"].sum()
-    table["spend_share"] = (table["spend"] / total).round(6) if total > 0 else float("nan")
+    table["member_spend_share"] = (table["spend"] / total).round(6) if total > 0 else float("nan")
     table["active_rate"] = (table["active_count"] / table["customer_count"]).round(6)
     places = {tier: place for place, tier in enumerate(scheme.tier_ids)}
     ordered = table.sort_values("tier", key=lambda tiers: tiers.map(places), ignore_index=True)

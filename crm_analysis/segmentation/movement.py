@@ -30,7 +30,6 @@ MOVES_COLUMNS = ("tier_before", "tier_now", "direction", "customer_count", "row_
                  "spend_amount_now")  # fmt: skip
 _SPEND = "spend_amount_365d"
 _CENTS = 100
-_NOT_IN_MIX = (JOINED, LEFT, NON_BUYER, UNSCORED)
 
 
 def movement_table(before: pd.DataFrame, now: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFrame:
@@ -134,13 +133,16 @@ def since(movements: pd.DataFrame, comparison: str) -> pd.DataFrame:
     return movements.loc[movements["comparison"] == comparison].reset_index(drop=True)
 
 
-def check_mix_change(movement: pd.DataFrame, *, minimum_moved: int) -> dict[str, Any]:
+def check_mix_change(movement: pd.DataFrame, *, order: Sequence[str], minimum_moved: int) -> dict[str, Any]:
     """Test whether the mix of tiers is the same in both quarters, customers being their own controls.
 
     Parameters
     ----------
     movement
-        One comparison; customers scored in both quarters take part, the others enter or leave the mix.
+        One comparison; customers in ranked tiers of both quarters take part. Others enter or leave the mix; nobody can
+        come back to having never bought.
+    order
+        Tiers that have a rank.
     minimum_moved
         Customers who changed tier below which there is no test.
 
@@ -159,7 +161,8 @@ def check_mix_change(movement: pd.DataFrame, *, minimum_moved: int) -> dict[str,
     """
     from statsmodels.stats.contingency_tables import SquareTable
 
-    scored = movement.loc[~movement["tier_before"].isin(_NOT_IN_MIX) & ~movement["tier_now"].isin(_NOT_IN_MIX)]
+    ranked = list(order)
+    scored = movement.loc[movement["tier_before"].isin(ranked) & movement["tier_now"].isin(ranked)]
     moved = scored.loc[(scored["tier_before"] != scored["tier_now"]) & (scored["customer_count"] > 0)]
     n, moved_count = int(scored["customer_count"].sum()), int(moved["customer_count"].sum())
     document: dict[str, Any] = {"n": n, "moved_count": moved_count, "statistic": None, "df": None, "p_value": None}

@@ -24,7 +24,7 @@ OVERRIDES_SCHEMA: ResultSchema = {
     "computed_tier": OPEN,
     "override_tier": OPEN,
     "scheme": OPEN,
-    "decided_at": OPEN,
+    "decided_on": OPEN,
     "decided_by": OPEN,
     "reason": FREE,
     "expires_on": OPEN,
@@ -39,7 +39,7 @@ TIERS_SCHEMA: ResultSchema = {
 }
 OVERRIDE_COUNTS_SCHEMA: ResultSchema = {"override_status": OPEN, "override_count": OPEN, "customer_count": OPEN}
 TIER_STEPS_SCHEMA: ResultSchema = dict.fromkeys(
-    ["tier", "raw_count", "held_count", "overridden_count", "customer_count"], OPEN
+    ["tier", "raw_count", "left_count", "held_count", "overridden_count", "customer_count"], OPEN
 )
 
 
@@ -49,7 +49,7 @@ def overrides_table(
     """Return every override with what became of it.
 
     ``customer_id, scheme, tier, decided_at, decided_on, decided_by, reason, expires_on`` -> ``customer_id,
-    override_status, computed_tier, override_tier, scheme, decided_at, decided_by, reason, expires_on``, by status,
+    override_status, computed_tier, override_tier, scheme, decided_on, decided_by, reason, expires_on``, by status,
     customer and time
 
     Parameters
@@ -154,21 +154,22 @@ def override_counts_table(overrides: pd.DataFrame) -> pd.DataFrame:
 def tier_steps_table(tiers: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFrame:
     """Return what each step makes of the tiers' sizes.
 
-    ``raw_tier, computed_tier, tier, is_held, is_overridden`` -> ``tier, raw_count, held_count, overridden_count,
-    customer_count``, in the order given, other tiers after
+    ``raw_tier, tier, is_overridden`` -> ``tier, raw_count, left_count, held_count, overridden_count, customer_count``,
+    in the order given, other tiers after
 
     Notes
     -----
-    ``raw_count``: by rule alone; ``held_count``: whom hysteresis keeps in the tier, their raw tier being lower;
-    ``overridden_count``: whom a decision put there; ``customer_count``: in force. Customers held or put elsewhere leave
-    their raw tier, so that the columns do not add up by row.
+    ``raw_count``: by rule alone; ``left_count``: whom hysteresis or a decision put elsewhere; ``held_count`` and
+    ``overridden_count``: whom hysteresis or a decision brought here; ``customer_count``: in force, which is ``raw_count
+    - left_count + held_count + overridden_count``.
     """
-    held, overridden = tiers.loc[tiers["is_held"]], tiers.loc[tiers["is_overridden"]]
+    moved = tiers.loc[tiers["raw_tier"] != tiers["tier"]]
     counts = pd.DataFrame(
         {
             "raw_count": tiers["raw_tier"].value_counts(),
-            "held_count": held["computed_tier"].value_counts(),
-            "overridden_count": overridden["tier"].value_counts(),
+            "left_count": moved["raw_tier"].value_counts(),
+            "held_count": moved.loc[~moved["is_overridden"], "tier"].value_counts(),
+            "overridden_count": moved.loc[moved["is_overridden"], "tier"].value_counts(),
             "customer_count": tiers["tier"].value_counts(),
         }
     )

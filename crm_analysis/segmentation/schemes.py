@@ -21,8 +21,8 @@ from crm_analysis.segmentation.reading import parse_condition
 OUTSIDE = "outside_scheme"
 SCHEME_TIERS_SCHEMA: ResultSchema = {"customer_id": DIRECT, **dict.fromkeys(["scheme", "tier", "match_count"], OPEN)}
 SCHEME_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
-    ["scheme", "tier", "customer_count", "customer_share", "spend_amount_365d", "spend_share", "reference_share",
-     "matched_count", "multiple_match_count"],
+    ["scheme", "tier", "customer_count", "customer_share", "by_rule_count", "spend_amount_365d", "spend_share",
+     "lapsed_count", "reference_share", "matched_count", "multiple_match_count"],
     OPEN,
 )  # fmt: skip
 _MONEY = "spend_amount_365d"
@@ -109,8 +109,8 @@ def scheme_tiers_table(features: ibis.Table, *, schemes: Mapping[str, Scheme]) -
 def scheme_sizes_table(features: ibis.Table, *, schemes: Mapping[str, Scheme]) -> pd.DataFrame:
     """Return how many customers every tier of every scheme holds, what they are worth, and how its rule fits the data.
 
-    ``features`` -> ``scheme, tier, customer_count, customer_share, spend_amount_365d, spend_share, reference_share,
-    matched_count, multiple_match_count``, schemes and tiers in the order of settings, the rest last, empty tiers too
+    ``features`` -> columns of ``SCHEME_SIZES_SCHEMA``, schemes and tiers in the order of settings, the rest last, empty
+    tiers too
 
     Parameters
     ----------
@@ -122,9 +122,11 @@ def scheme_sizes_table(features: ibis.Table, *, schemes: Mapping[str, Scheme]) -
     Notes
     -----
     Shares (0-1) are of the scheme's population and of its net spend of the last 365 days; empty where that is not
-    positive, or where the population has nobody. ``customer_count`` are the customers assigned; ``matched_count``
-    those for whom the tier's own condition holds; ``multiple_match_count`` those assigned for whom a later condition
-    holds too: the order decided. ``reference_share`` is the mix given for comparison. REQUIREMENTS S3-S7, S9.
+    positive, or where the population has nobody. ``customer_count`` are the customers assigned, here all by rule
+    (``by_rule_count``; see :func:`with_tiers_in_force`); ``lapsed_count`` those of them who have bought, but not in the
+    last 365 days; ``matched_count`` those for whom the tier's own condition holds; ``multiple_match_count`` those
+    assigned for whom a later condition holds too: the order decided. ``reference_share`` is the mix given for
+    comparison. REQUIREMENTS S3-S7, S9.
     """
     if not schemes:
         return pd.DataFrame(columns=list(SCHEME_SIZES_SCHEMA))
@@ -146,14 +148,46 @@ def scheme_sizes_table(features: ibis.Table, *, schemes: Mapping[str, Scheme]) -
                     "tier": tier,
                     "customer_count": count,
                     "customer_share": round(count / customers, 6) if customers else np.nan,
+                    "by_rule_count": count,
                     "spend_amount_365d": round(money / _PARTS, 2),
                     "spend_share": round(money / spent, 6) if spent > 0 else np.nan,
+                    "lapsed_count": int(inside["lapsed"].to_numpy()[here].sum()),
                     "reference_share": scheme.reference_mix.get(tier, 0.0) if scheme.reference_mix else np.nan,
                     "matched_count": int(counts[matched].sum()),
                     "multiple_match_count": int(counts[here & (fits.sum(axis=1) > 1)].sum()),
                 }
             )
     return pd.DataFrame(rows, columns=list(SCHEME_SIZES_SCHEMA))
+
+
+def with_tiers_in_force(sizes: pd.DataFrame, tiers: pd.DataFrame, *, scheme: str) -> pd.DataFrame:
+    """Return the sizes with the tiers of one scheme as they are in force: after hysteresis and overrides.
+
+    columns of ``SCHEME_SIZES_SCHEMA``; ``customer_id, tier, spend_amount_365d, order_count, order_count_365d`` -> the
+    same columns; ``by_rule_count``, ``matched_count`` and ``multiple_match_count`` stay those of the rules
+
+    Parameters
+    ----------
+    tiers
+        Every customer with the tier in force; those of tiers that the scheme does not have are outside of it.
+    scheme
+        Id of the primary scheme.
+    """
+    parts = (tiers[_MONEY].astype(float) * _PARTS).round().astype("int64")
+    lapsed = (tiers["order_count"] >= 1) & (tiers["order_count_365d"] == 0)
+    held = tiers.assign(parts=parts, lapsed=lapsed).groupby("tier").agg(
+        customer_count=("tier", "size"), parts=("parts", "sum"), lapsed_count=("lapsed", "sum")
+    )  # fmt: skip
+    own = sizes["scheme"] == scheme
+    found = held.reindex(sizes.loc[own, "tier"]).fillna(0).astype("int64").set_axis(sizes.index[own])
+    customers, spent = int(found["customer_count"].sum()), int(found["parts"].sum())
+    table = sizes.copy()
+    table.loc[own, "customer_count"] = found["customer_count"]
+    table.loc[own, "lapsed_count"] = found["lapsed_count"]
+    table.loc[own, "spend_amount_365d"] = (found["parts"] / _PARTS).round(2)
+    table.loc[own, "customer_share"] = (found["customer_count"] / customers).round(6) if customers else np.nan
+    table.loc[own, "spend_share"] = (found["parts"] / spent).round(6) if spent > 0 else np.nan
+    return table
 
 
 def scheme_names(schemes: Mapping[str, Scheme]) -> dict[str, dict[str, str]]:
@@ -184,7 +218,9 @@ def _answered(features: ibis.Table, schemes: Mapping[str, Scheme]) -> ibis.Table
     has_kind, has_money = "kind" in features.columns, _MONEY in features.columns
     is_company = (features.kind == "organisation").fill_null(False) if has_kind else ibis.literal(False)
     parts = (features[_MONEY] * _PARTS).round().cast("int64") if has_money else ibis.literal(0)
-    return features.select("customer_id", is_company=is_company, parts=parts, **answers)
+    has_orders = {"order_count", "order_count_365d"} <= set(features.columns)
+    lapsed = (features.order_count >= 1) & (features.order_count_365d == 0) if has_orders else ibis.literal(False)
+    return features.select("customer_id", is_company=is_company, parts=parts, lapsed=lapsed, **answers)
 
 
 def _patterns(features: ibis.Table, schemes: Mapping[str, Scheme]) -> pd.DataFrame:
@@ -194,8 +230,9 @@ def _patterns(features: ibis.Table, schemes: Mapping[str, Scheme]) -> pd.DataFra
     unit add up to the same sum in any order of the rows.
     """
     answered = _answered(features, schemes)
-    keys = [name for name in answered.columns if name not in {"customer_id", "parts"}]
-    return answered.group_by(keys).aggregate(n=answered.count(), parts=answered.parts.sum()).to_pandas()
+    keys = [name for name in answered.columns if name not in {"customer_id", "parts", "lapsed"}]
+    sums = {"n": answered.count(), "parts": answered.parts.sum(), "lapsed": answered.count(where=answered.lapsed)}
+    return answered.group_by(keys).aggregate(**sums).to_pandas()
 
 
 def _belongs(is_company: Any, scheme: Scheme) -> Any:

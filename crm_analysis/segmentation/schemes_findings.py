@@ -99,6 +99,16 @@ def note_several(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
     return message("schemes.sizes.several", n=several, share=round(several / total, 6))
 
 
+def note_lapsed(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
+    """Return which tier of a scheme holds most customers who have not bought for a year, and how many those are."""
+    tiers = sizes.loc[sizes["scheme"] == (scheme or first_scheme(sizes))]
+    if tiers.empty or tiers["lapsed_count"].sum() == 0:
+        return message("schemes.lapsed.none")
+    top = tiers.sort_values("lapsed_count", ascending=False, kind="stable").iloc[0]
+    n, lapsed = int(top["customer_count"]), int(top["lapsed_count"])
+    return message("schemes.lapsed.most", tier=str(top["tier"]), n=n, lapsed=lapsed, share=round(lapsed / n, 6))
+
+
 def finding_reference(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
     """Return where the mix of tiers differs most from the reference; ties go to the first tier."""
     own = sizes["scheme"] == (scheme or first_scheme(sizes))

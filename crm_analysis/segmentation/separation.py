@@ -16,13 +16,15 @@ import pandas as pd
 from crm_analysis.base.privacy import DIRECT, OPEN, ResultSchema
 from crm_analysis.base.settings import RFMSettings
 from crm_analysis.base.settings_value import SeparationSettings
-from crm_analysis.base.words import message
+from crm_analysis.base.words import Message, message
 from crm_analysis.segmentation import clusters
 from crm_analysis.segmentation.rfm import POPULATIONS, rfm_inputs
 from crm_analysis.segmentation.rules import NON_BUYER, UNSCORED
 from crm_analysis.segmentation.separation_measures import Codes, resampled_measures
 
-METHODS = ("rules", "clusters_same", "clusters_best")
+METHODS = ("rules", "clusters_same", "clusters_best", "recency_groups")
+#: What rules of as many tiers are held against: groups that nobody had to think of.
+RIVALS = ("clusters_same", "recency_groups")
 _LEVELS = (0.025, 0.975)
 
 PANEL_SCHEMA: ResultSchema = {
@@ -120,7 +122,9 @@ def separation_table(panel: pd.DataFrame, *, settings: SeparationSettings) -> pd
       customers (:func:`~crm_analysis.segmentation.clusters.silhouette_of`,
       :func:`~crm_analysis.segmentation.clusters.cluster_stability`; rules are fixed and have no stability)
 
-    ``clusters_same`` has as many clusters as there are tiers, ``clusters_best`` the number with the best silhouette.
+    ``clusters_same`` has as many clusters as there are tiers, ``clusters_best`` the number with the best silhouette;
+    both are found in days since the last order, orders and net spend as ``rfm`` counts them, whatever the rules read.
+    ``recency_groups`` are as many groups of equal size by days since the last order alone.
     """
     origins = usable_origins(panel, settings=settings)
     if len(origins) < 2:
@@ -170,7 +174,7 @@ def group_codes(rows: pd.DataFrame, *, taught: pd.Series, settings: SeparationSe
             continue
         own = rows.loc[members]
         tiers = own["tier"].astype("category").cat.codes.to_numpy().astype(np.int64)
-        found = {"rules": tiers, "clusters_same": np.zeros_like(tiers), "clusters_best": np.zeros_like(tiers)}
+        found = {method: np.zeros_like(tiers) for method in METHODS} | {"rules": tiers}
         stability = dict.fromkeys(METHODS, float("nan"))
         if learning.sum() > 2:
             scale = clusters.fit_scale(rows.loc[learning])
@@ -180,6 +184,7 @@ def group_codes(rows: pd.DataFrame, *, taught: pd.Series, settings: SeparationSe
                 fitted = clusters.fit_clusters(learned, count=count, seed=settings.seed)
                 found[method] = clusters.assign_clusters(fitted, values)
                 stability[method] = clusters.cluster_stability(learned, count=count, settings=settings)
+            found["recency_groups"] = _recency_groups(own, learning=learning[members], count=len(np.unique(tiers)))
             drawn = clusters.drawn_customers(len(learned), settings=settings)
             within = taught.to_numpy()[members]
             for method in METHODS:
@@ -190,36 +195,54 @@ def group_codes(rows: pd.DataFrame, *, taught: pd.Series, settings: SeparationSe
     return {method: _groups(codes[method], quality[method]) for method in METHODS}
 
 
+def _recency_groups(rows: pd.DataFrame, *, learning: npt.NDArray[np.bool_], count: int) -> Codes:
+    """Return groups by days since the last order; the learning rows fall into groups of equal size but for ties."""
+    days = rows["recency_days"].to_numpy(dtype=float)
+    edges = np.quantile(days[learning], np.arange(1, count) / count)
+    return np.searchsorted(np.unique(edges), days, side="right").astype(np.int64)
+
+
 def check_separation(table: pd.DataFrame, *, settings: SeparationSettings) -> dict[str, Any]:
-    """Tell whether the rules tell customers apart as well as clusters of the same number do.
+    """Tell whether the rules tell customers apart as well as groups that nobody had to think of.
 
     Returns
     -------
     dict
-        ``status`` (``good``, ``watch``, ``insufficient``), ``verdict`` (``rules_worse``: the clusters are better in at
-        least one measure by more than ``margin``, the whole interval above 0; ``rules_blind``: the tiers are no better
-        than chance; ``rules_hold``; ``None``), ``message``, ``recommendation`` (id of a sentence, or ``None``).
+        ``status`` (``good``, ``watch``, ``insufficient``), ``verdict`` (``rules_worse``: one of :data:`RIVALS` is
+        better in at least one measure by more than ``margin``, the whole interval above 0; ``rules_blind``: the tiers
+        are no better than chance; ``rules_hold``; ``None``), ``message``, ``recommendation`` (id of a sentence, or
+        ``None``).
     """
     if table.empty:
         told = message("separation.insufficient", minimum=settings.minimum_customers)
         return {"status": "insufficient", "verdict": None, "message": told.to_json(), "recommendation": None}
     rows: dict[str, Any] = {row["method"]: row for row in table.to_dict("records")}
-    rules, same = rows["rules"], rows["clusters_same"]
+    rules = rows["rules"]
+    lost = [
+        message(f"separation.worse_{measure}", rival=rival)
+        for measure in ("auc", "explained")
+        for rival in RIVALS
+        if rows[rival][f"{measure}_gap"] > settings.margin and rows[rival][f"{measure}_gap_low"] > 0
+    ]
+    verdict = "rules_worse" if lost else "rules_blind" if rules["auc_low"] <= 0.5 else "rules_hold"
     facts = {
-        "auc": rules["auc"], "auc_clusters": same["auc"], "gap": same["auc_gap"], "low": same["auc_gap_low"],
-        "high": same["auc_gap_high"], "share": rules["explained_share"], "share_clusters": same["explained_share"],
-        "share_gap": same["explained_gap"], "share_low": same["explained_gap_low"],
-        "share_high": same["explained_gap_high"], "groups": same["group_count"], "n": rules["n"],
-        "customers": rules["customer_count"], "origins": rules["origin_count"],
+        "auc": rules["auc"], "share": rules["explained_share"], "groups": rows["clusters_same"]["group_count"],
+        "n": rules["n"], "customers": rules["customer_count"], "origins": rules["origin_count"],
+        "auc_rivals": [_rival(rows[rival], "auc", "auc") for rival in RIVALS],
+        "share_rivals": [_rival(rows[rival], "explained_share", "explained") for rival in RIVALS],
     }  # fmt: skip
-    worse = [name for name in ("auc_gap", "explained_gap") if same[name] > settings.margin and same[f"{name}_low"] > 0]
-    verdict = "rules_worse" if worse else "rules_blind" if rules["auc_low"] <= 0.5 else "rules_hold"
+    told = message("separation.verdict", lead=message(f"separation.{verdict}", lost=lost), **facts)
     return {
         "status": "good" if verdict == "rules_hold" else "watch",
         "verdict": verdict,
-        "message": message(f"separation.{verdict}", **facts).to_json(),
+        "message": told.to_json(),
         "recommendation": None if verdict == "rules_hold" else f"separation.{verdict}_advice",
     }
+
+
+def _rival(row: Mapping[str, Any], value: str, measure: str) -> Message:
+    gaps = {name: row[f"{measure}_gap{end}"] for name, end in (("gap", ""), ("low", "_low"), ("high", "_high"))}
+    return message("separation.rival", rival=row["method"], value=row[value], **gaps)
 
 
 def _groups(codes: Codes, quality: list[tuple[int, int, float, float]]) -> Groups:

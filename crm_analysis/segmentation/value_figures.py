@@ -145,8 +145,8 @@ def plot_separation(table: pd.DataFrame, *, words: Words) -> Figure:
     """
     if table.empty:
         return note_figure(words.word("separation.none"))
-    colors = [CATEGORICAL[0], CATEGORICAL[1], CATEGORICAL[7]]
-    figure, (left, right) = new_figure(height=1.9, cols=2)
+    colors = [CATEGORICAL[0], CATEGORICAL[1], CATEGORICAL[7], CATEGORICAL[3]]
+    figure, (left, right) = new_figure(height=2.3, cols=2)
     with drawing():
         for ax, name, base, texts in (
             (left, "auc", 0.5, [words.format_percent(value) for value in table["auc"]]),

@@ -32,9 +32,27 @@ def finding_cube(cube: pd.DataFrame, *, kind: str) -> Message:
         total=total,
         customers=float(best["customer_share"]),
         spend=_known(best["spend_share"]),
+        all_spend=_share_of_all(cube, best),
         keep=int(members.loc[high["value"] & ~high["loyalty"], "customer_count"].sum()),
         grow=int(members.loc[~high["value"] & high["potential"], "customer_count"].sum()),
     )
+
+
+def note_other_population(cube: pd.DataFrame, *, kind: str) -> Message:
+    """Return what :func:`finding_cube` says of the other population."""
+    others = sorted(set(cube["kind"]) - {kind})
+    return finding_cube(cube, kind=others[0]) if others else message("value.cube.one_kind")
+
+
+def _share_of_all(cube: pd.DataFrame, cell: pd.Series) -> float | None:
+    """Return the share of a cell in the spend of all populations; nothing where it is hidden.
+
+    The spend of a population follows from any cell that shows amount and share: hidden cells do not add up to it.
+    """
+    shown = cube.loc[cube["spend_share"].abs() > 0]
+    totals = (shown["year_spend_amount"] / shown["spend_share"]).groupby(shown["kind"]).median()
+    total, amount = float(totals.sum()), _known(cell["year_spend_amount"])
+    return None if amount is None or total <= 0 else round(amount / total, 6)
 
 
 def finding_stability(stability: pd.DataFrame, *, kind: str, points: float) -> Message:

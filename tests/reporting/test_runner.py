@@ -138,8 +138,9 @@ def test_workbook_lists_customers_by_tier_and_who_answers_for_them(rendered_repo
     assert top == sorted(top, reverse=True)
     columns = [str(cell).split("\n")[1] for cell in responsible[0]]
     assert sum(row[columns.index("Customers")] for row in responsible[1:]) == len(tiers)
-    assert any("≥ 90.0%" in str(row[columns.index("Targets")]) for row in responsible[1:])
-    assert {row[columns.index("Department")] for row in responsible[1:] if row[0] == found[0]} == {
+    assert {row[0] for row in responsible[1:] if "≥ 90.0%" in str(row[columns.index("Targets")])} == {found[0]}
+    assert "未指派 unassigned" in {row[columns.index("Responsible")] for row in responsible[1:]}
+    assert {row[columns.index("Role in charge")] for row in responsible[1:] if row[0] == found[0]} == {
         "专属客户经理\ndedicated account manager"
     }
 

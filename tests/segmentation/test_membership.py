@@ -35,7 +35,7 @@ def test_levels_by_hand() -> None:
     assert found["customer_count"].tolist() == [1, 1, 3]
     assert found["active_count"].tolist() == [1, 0, 2]
     assert found["active_rate"].tolist() == [1.0, 0.0, pytest.approx(2 / 3, abs=1e-6)]
-    assert found["spend_share"].tolist() == [0.6, 0.1, 0.3]
+    assert found["member_spend_share"].tolist() == [0.6, 0.1, 0.3]
     assert found["points_known_count"].tolist() == [1, 1, 1]
     assert found["points_outstanding"].tolist() == [12_000, 3_000, 2_999]
     said = finding_membership(found.reset_index())

@@ -137,7 +137,9 @@ def counted(cells: Mapping[tuple[str, str], int]) -> pd.DataFrame:
 
 def test_two_tiers_are_mcnemars_test() -> None:
     # (25 - 10)^2 / (25 + 10) = 6.428571 with one degree of freedom
-    test = check_mix_change(counted({("a", "a"): 50, ("a", "b"): 25, ("b", "a"): 10, ("b", "b"): 40}), minimum_moved=30)
+    test = check_mix_change(
+        counted({("a", "a"): 50, ("a", "b"): 25, ("b", "a"): 10, ("b", "b"): 40}), order="abcd", minimum_moved=30
+    )
     assert (test["status"], test["n"], test["moved_count"], test["df"]) == ("ok", 125, 35, 1)
     assert test["statistic"] == pytest.approx(6.4286)
     assert test["p_value"] == pytest.approx(math.erfc(math.sqrt(225 / 35 / 2)), abs=1e-6)
@@ -154,11 +156,11 @@ def test_three_tiers_by_hand_and_the_order_of_tiers_does_not_matter() -> None:
     by_hand = (d[0] ** 2 * v[1, 1] - 2 * d[0] * d[1] * v[0, 1] + d[1] ** 2 * v[0, 0]) / (
         v[0, 0] * v[1, 1] - v[0, 1] ** 2
     )
-    test = check_mix_change(counted(cells), minimum_moved=30)
+    test = check_mix_change(counted(cells), order="abcd", minimum_moved=30)
     assert test["df"] == 2
     assert test["statistic"] == pytest.approx(by_hand, abs=1e-4)
     renamed = {(str.translate(a, NEXT), str.translate(b, NEXT)): n for (a, b), n in cells.items()}
-    again = check_mix_change(counted(renamed), minimum_moved=30)
+    again = check_mix_change(counted(renamed), order="abcd", minimum_moved=30)
     assert again["statistic"] == pytest.approx(by_hand, abs=1e-4)
 
 
@@ -166,7 +168,9 @@ NEXT = str.maketrans("abc", "bca")
 
 
 def test_moves_that_cancel_out_leave_the_mix_as_it_was() -> None:
-    test = check_mix_change(counted({("a", "b"): 40, ("b", "a"): 40, ("a", "a"): 9, ("c", "c"): 5}), minimum_moved=30)
+    test = check_mix_change(
+        counted({("a", "b"): 40, ("b", "a"): 40, ("a", "a"): 9, ("c", "c"): 5}), order="abcd", minimum_moved=30
+    )
     assert (test["status"], test["statistic"], test["p_value"], test["df"]) == ("ok", 0.0, 1.0, 1)
     assert finding_mix_change(test).id == "movement.mix.same"
 
@@ -178,18 +182,19 @@ def test_moves_that_cancel_out_leave_the_mix_as_it_was() -> None:
         ({("a", "b"): 29, ("b", "b"): 10}, "too_small"),
         ({("a", "b"): 40, ("c", "d"): 40}, "singular"),  # two groups that exchange nobody
         ({("a", "a"): 5, ("non_buyer", "a"): 50}, "no_movement"),  # first purchases are no change of the mix
+        ({("a", "a"): 5, ("retail_prospect", "a"): 50}, "no_movement"),  # nor are those of a tier without rank
         ({("non_buyer", "non_buyer"): 5, ("unscored", "a"): 50}, "no_customers"),
     ],
 )
 def test_where_there_is_no_test_the_reason_is_told(cells, status: str) -> None:
-    test = check_mix_change(counted(cells), minimum_moved=30)
+    test = check_mix_change(counted(cells), order="abcd", minimum_moved=30)
     assert (test["status"], test["p_value"]) == (status, None)
     assert NAMES.say(finding_mix_change(test))
 
 
 def test_the_smallest_number_of_movers_is_a_setting() -> None:
     table = counted({("a", "b"): 29, ("b", "a"): 5, ("b", "b"): 10})
-    assert [check_mix_change(table, minimum_moved=n)["status"] for n in (34, 35)] == ["ok", "too_small"]
+    assert [check_mix_change(table, order="abcd", minimum_moved=n)["status"] for n in (34, 35)] == ["ok", "too_small"]
 
 
 # -- what is said and drawn --------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def judged(*rows: list, tiers: pd.DataFrame = TIERS) -> pd.DataFrame:
 
 def statuses(*rows: list) -> dict[tuple[str, str, str], str]:
     found = judged(*rows)
-    days = found["decided_at"].dt.strftime("%m-%d")
+    days = found["decided_on"].dt.strftime("%m-%d")
     keys = zip(found["customer_id"], found["override_tier"], days, strict=True)
     return dict(zip(keys, found["override_status"], strict=True))
 
@@ -179,9 +179,12 @@ def test_steps_show_who_was_held_and_who_was_put_where() -> None:
     )
     steps = tier_steps_table(tiers, order=["a", "b", "c", "d"])
     check_columns(steps.columns, TIER_STEPS_SCHEMA, result="tier_steps")
-    assert steps.to_numpy().tolist() == [["a", 1, 1, 1, 3], ["b", 2, 1, 0, 1], ["c", 2, 0, 0, 1], ["x", 1, 0, 0, 1]]
+    assert steps.to_numpy().tolist() == [
+        ["a", 1, 0, 1, 1, 3], ["b", 2, 1, 0, 0, 1], ["c", 2, 1, 0, 0, 1], ["x", 1, 0, 0, 0, 1]]  # fmt: skip
+    by_row = steps["raw_count"] - steps["left_count"] + steps["held_count"] + steps["overridden_count"]
+    assert by_row.tolist() == steps["customer_count"].tolist()
     told = finding_stability(steps, settings=HysteresisSettings(quarters_to_fall=3))
-    assert told.args == {"n": 6, "held": 2, "held_share": 0.333333, "quarters": 3, "overridden": 1}
+    assert told.args == {"n": 6, "held": 1, "held_share": 0.166667, "quarters": 3, "overridden": 1}
     off = finding_stability(steps, settings=HysteresisSettings(enabled=False))
     assert (off.id, off.args) == ("movement.stability.off", {"n": 6, "overridden": 1})
 

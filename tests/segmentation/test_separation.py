@@ -89,6 +89,16 @@ def test_tiers_dealt_at_random_tell_nothing(chance: pd.DataFrame) -> None:
     assert document["recommendation"] == "separation.rules_worse_advice"
 
 
+def test_recency_alone_is_held_against_the_rules() -> None:
+    """Who bought lately buys again, whatever the tier: groups by recency win where tiers are dealt at random."""
+    dealt = panel().assign(tier=lambda t: np.where(np.arange(len(t)) % 2 == 0, "x", "y"))
+    table = separation_table(dealt, settings=SETTINGS)
+    recency = table.set_index("method").loc["recency_groups"]
+    assert (recency["group_count"], recency["auc_gap_low"] > 0.2) == (2, True)
+    told = check_separation(table, settings=SETTINGS)["message"]["args"]["lead"]["args"]["lost"]
+    assert {"message": "separation.worse_auc", "args": {"rival": "recency_groups"}} in told
+
+
 def test_where_nothing_tells_anything_the_tiers_are_blind() -> None:
     rows = panel(tiers="chance")
     rng = np.random.default_rng(1)
@@ -134,7 +144,7 @@ def test_a_tier_that_was_not_seen_before_counts_as_the_average() -> None:
 def test_populations_are_groups_of_their_own() -> None:
     both = pd.concat([panel(), panel(kind="organisation").assign(customer_id=lambda t: "o" + t["customer_id"])])
     table = separation_table(both, settings=SETTINGS)
-    assert table["group_count"].tolist() == [4, 4, 4]
+    assert table["group_count"].tolist() == [4, 4, 4, 4]
 
 
 def test_rows_names_and_money_change_nothing(truth: pd.DataFrame) -> None:

@@ -118,6 +118,7 @@ def test_findings_hold_the_numbers() -> None:
     assert findings.main_population(cube) == "person"
     args = findings.finding_cube(cube, kind="person").args
     assert (args["n"], args["total"], args["keep"], args["grow"]) == (5, 20, 3, 4)
+    assert args["all_spend"] == pytest.approx(500 / (700 + 300), abs=1e-5)  # of those with all three scores
     moved = findings.finding_stability(
         score_stability_table(SCORED, SCORED, settings=SETTINGS), kind="person", points=20
     )
