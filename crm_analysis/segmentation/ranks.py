@@ -7,10 +7,9 @@ that settings can give an order of their own per scheme: ``segmentation.tier_ord
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_analysis.base.errors import Problem
+from crm_analysis.base.errors import Problem, nearest
 from crm_analysis.base.settings import SegmentationSettings
 from crm_analysis.base.settings_file import SettingsFile, mapping_at
-from crm_analysis.base.settings_problems import nearest
 from crm_analysis.segmentation.rules import EIGHT_TYPES, segment_rules
 
 _RETAIL = ("retail_high_value", "retail_potential", "retail_ordinary", "retail_churn_risk")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from crm_analysis.base.errors import Problem, SettingsError
-from crm_analysis.base.settings_problems import nearest
+from crm_analysis.base.errors import Problem, SettingsError, nearest
 from crm_analysis.segmentation.conditions import (
     COLUMNS,
     Arithmetic,

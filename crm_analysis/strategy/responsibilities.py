@@ -11,7 +11,6 @@ from crm_analysis.base.settings import StrategyRow
 RESPONSIBILITIES_SCHEMA: ResultSchema = dict.fromkeys(
     ["tier", "owner", "customer_count", "spend_amount_365d", "contacts_per_quarter", "planned_contact_count"], OPEN
 )
-_PARTS = 10_000  # money has four decimals
 
 
 def responsibilities_table(
@@ -50,11 +49,9 @@ def responsibilities_table(
     else:
         owners = customers.select(customer=customers.customer_id, owner=customers.owner)
         known = known.left_join(owners, known.customer_id == owners.customer)
-    counted = known.group_by("tier", "owner").aggregate(
-        customer_count=known.count(), parts=(known.spend_amount_365d * _PARTS).round().cast("int64").sum()
-    )
+    spend = known.spend_amount_365d.cast("decimal(38, 4)").sum().cast("float64")
+    counted = known.group_by("tier", "owner").aggregate(customer_count=known.count(), spend_amount_365d=spend.round(2))
     table = counted.to_pandas()
-    table["spend_amount_365d"] = (table["parts"].astype("float64") / _PARTS).round(2)
     table["contacts_per_quarter"] = table["tier"].map({row.tier: row.contacts_per_quarter for row in rows})
     table["contacts_per_quarter"] = table["contacts_per_quarter"].astype("float64")
     table["planned_contact_count"] = (table["customer_count"] * table["contacts_per_quarter"]).round(1)
