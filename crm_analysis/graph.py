@@ -12,8 +12,13 @@ import pandas as pd
 from crm_analysis.base.period import Quarter
 from crm_analysis.churn import backtest, calibration, inputs, labels, scores
 from crm_analysis.diagnosis import completeness, validity
-from crm_analysis.evaluation import history, scorecard, summary
-from crm_analysis.graph_segmentation import SEGMENTATION, first_order_date, replayed
+from crm_analysis.evaluation import summary
+from crm_analysis.graph_bridges import PORTFOLIO
+from crm_analysis.graph_effects import EFFECTS
+from crm_analysis.graph_kpis import KPI_RESULTS
+from crm_analysis.graph_past import first_order_date, replayed, tiers_at_start
+from crm_analysis.graph_segmentation import SEGMENTATION
+from crm_analysis.graph_service import SERVICE
 from crm_analysis.portraits import attributes, behaviour
 from crm_analysis.segmentation.ranks import ranked_tiers
 from crm_analysis.sources import coverage, features, load, periods
@@ -115,12 +120,11 @@ def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
 
 def _planned_contacts(ws: Workspace) -> Frame:
     """Contacts of the quarter by the tier at its start (the end of the quarter before)."""
-    unknown = ws.result("past_tiers")["unknown_fields"] or ws.quarter.start <= first_order_date(ws)
-    if "interactions" not in ws.tables or unknown:
+    tiers = tiers_at_start(ws) if "interactions" in ws.tables else None
+    if tiers is None:
         return pd.DataFrame(columns=list(strategy.CONTACTS_SCHEMA))
-    tiers = ws.at(ws.quarter.shift(-1)).frame("segments", ["customer_id", "tier"])
     made = ws.frame("customer_periods", ["customer_id", "quarter", "interaction_out_count"])
-    return strategy.contacts_table(tiers, made, quarter=ws.quarter)
+    return strategy.contacts_table(tiers.to_pandas(), made, quarter=ws.quarter)
 
 
 def _strategy_table(ws: Workspace, primary_sizes: Frame, tier_contacts: Frame) -> Frame:
@@ -139,27 +143,6 @@ def _responsibilities(ws: Workspace) -> Frame:
 
 
 # -- evaluation and summary ------------------------------------------------------------------------------------------
-
-
-def _kpi_history(ws: Workspace) -> Frame:
-    return history.kpi_history(
-        ws.rows("customer_periods"),
-        door=lambda quarter: ws.at(quarter).tables,
-        quarter=ws.quarter,
-        settings=ws.settings.evaluation,
-        tolerance_days=ws.settings.data.coverage_tolerance_days,
-    )
-
-
-def _scorecard(ws: Workspace, kpi_history: Frame, coverage: Document) -> Frame:
-    settings = ws.settings.evaluation
-    return scorecard.scorecard_table(
-        kpi_history,
-        targets=settings.targets,
-        quarter=ws.quarter,
-        tolerance=settings.tolerance,
-        is_complete=coverage["is_complete"],
-    )
 
 
 def _summary(
@@ -337,23 +320,10 @@ _DECLARED = (
         sections=("segmentation", "strategy"),
         schema=responsibilities.RESPONSIBILITIES_SCHEMA,
     ),
-    # evaluation
-    Result(
-        "kpi_history",
-        "frame",
-        _kpi_history,
-        reads=("customer_periods",),
-        sections=("evaluation",),
-        schema=history.KPI_HISTORY_SCHEMA,
-    ),
-    Result(
-        "scorecard",
-        "frame",
-        _scorecard,
-        inputs=("kpi_history", "coverage"),
-        sections=("evaluation",),
-        schema=scorecard.SCORECARD_SCHEMA,
-    ),
+    *KPI_RESULTS,
+    *SERVICE,
+    *PORTFOLIO,
+    *EFFECTS,
     Result(
         "summary",
         "document",

@@ -5,15 +5,14 @@ lasted, ``tiers`` with what was decided by hand; ``segments`` is the customer fr
 """
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.base.settings import Settings
 from crm_analysis.freezing import freezable_cuts
+from crm_analysis.graph_past import first_order_date, replayed
 from crm_analysis.segmentation import (
     concentration,
     cuts,
@@ -45,18 +44,8 @@ _QUARTERS = 8
 _SCORE_COLUMNS = list(scoring.SCORE_FEATURES)
 
 
-def first_order_date(ws: Workspace) -> date:
-    """Return the local day of the first order."""
-    return pd.Timestamp(ws.tables["orders"].ordered_on.min().to_pandas()).date()
-
-
 def _wanted_features(ws: Workspace) -> Frame:
     return ws.frame("features", segments.feature_columns(ws.settings.segmentation))
-
-
-def replayed(settings: Settings) -> int:
-    """Return how many quarters of raw tiers decide the tier of one."""
-    return stability.quarters_needed(settings.segmentation.hysteresis)
 
 
 def _past_tiers(ws: Workspace) -> Document:

@@ -10,6 +10,7 @@ from crm_analysis.base.settings import Settings, load_settings
 from crm_analysis.base.settings_file import SettingsFile
 from crm_analysis.base.settings_names import check_strategy, check_targets
 from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.evaluation.measures import measure_names
 from crm_analysis.freezing import frozen_cuts
 from crm_analysis.graph import RESULTS
 from crm_analysis.segmentation.ranks import check_ranks
@@ -156,4 +157,4 @@ def order_range(ws: Workspace, *, today: date | None = None) -> tuple[date, date
 def _names(settings: Settings) -> dict[str, dict[str, str]]:
     given = {id_: name.model_dump() for id_, name in settings.names.items()}
     own = scheme_names(settings.segmentation.schemes)
-    return field_names() | own | strategy_names(settings.strategy) | given
+    return field_names() | own | strategy_names(settings.strategy) | measure_names(settings.evaluation.measures) | given

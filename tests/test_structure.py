@@ -20,8 +20,9 @@ MODULES = {path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").r
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 ANALYSES = ("diagnosis", "segmentation", "portraits", "churn", "strategy", "evaluation")
-LAYERS = ({"base": 0, "sources": 1} | dict.fromkeys(ANALYSES, 2)
-          | dict.fromkeys(["freezing", "graph_segmentation", "graph"], 4)
+GRAPH = ("freezing", "graph", "graph_past", "graph_segmentation", "graph_service", "graph_bridges", "graph_effects",
+         "graph_kpis")  # fmt: skip
+LAYERS = ({"base": 0, "sources": 1} | dict.fromkeys(ANALYSES, 2) | dict.fromkeys(GRAPH, 4)
           | {"workspace": 3, "opening": 5, "reporting": 6, "cli": 7})  # fmt: skip
 MOST_LINES = 500
 

@@ -16,13 +16,17 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from crm_analysis.base.settings_bridges import PortfolioSettings
+from crm_analysis.base.settings_effects import EffectsSettings, MeasureRule, unique_rules
 from crm_analysis.base.settings_file import SettingsFile, layer, read_settings_file
+from crm_analysis.base.settings_kpis import KpiSettings, SatisfactionSettings
 from crm_analysis.base.settings_model import Days, Name, Positive, Share
 from crm_analysis.base.settings_model import Frozen as _Frozen
 from crm_analysis.base.settings_movement import HysteresisSettings, MovementSettings
 from crm_analysis.base.settings_problems import Check, check_settings
 from crm_analysis.base.settings_rfm import LifecycleSettings, RFMSettings, SegmentRule
 from crm_analysis.base.settings_schemes import Scheme, known_scheme, known_schemes
+from crm_analysis.base.settings_service import ServiceSettings
 from crm_analysis.base.settings_value import ConcentrationSettings, SeparationSettings, ValueSettings
 from crm_analysis.base.words import LANGUAGES
 
@@ -222,11 +226,18 @@ class StrategySettings(_Frozen):
 
 
 class Target(_Frozen):
-    """Target of a KPI, for all or for one tier; the metric registry tells in which direction it is good."""
+    """Target of a KPI, for all or for one tier; the metric registry tells in which direction it is good.
+
+    Attributes
+    ----------
+    relative
+        ``value`` is a relative improvement on the same quarter of last year: 0.10 is 10 % better than then.
+    """
 
     kpi: str
     value: float
     tier: str | None = None
+    relative: bool = False
 
 
 class EvaluationSettings(_Frozen):
@@ -238,6 +249,8 @@ class EvaluationSettings(_Frozen):
         Values of ``surveys.question`` that the satisfaction rate, the CSAT points and the NPS are made from.
     renewal_grace_days
         Days after its end in which a contract may still be renewed; contracts are judged once they are over.
+    measures
+        Improvement measures of the company, tried before the built-in ones; the first rule that holds decides.
     """
 
     targets: tuple[Target, ...] = ()
@@ -250,6 +263,14 @@ class EvaluationSettings(_Frozen):
     csat_questions: tuple[str, ...] = ("professional_attitude", "resolution_efficiency", "information_completeness")
     nps_question: str = "nps"
     renewal_grace_days: Annotated[int, Field(ge=0)] = 30
+    satisfaction: SatisfactionSettings = SatisfactionSettings()
+    kpis: KpiSettings = KpiSettings()
+    effects: EffectsSettings = EffectsSettings()
+    measures: tuple[MeasureRule, ...] = ()
+    portfolio: PortfolioSettings = PortfolioSettings()
+    service: ServiceSettings = ServiceSettings()
+
+    _unique_measures = field_validator("measures")(unique_rules)
 
 
 class ReportSettings(_Frozen):

@@ -11,7 +11,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
-from crm_analysis.evaluation.kpis import KPI_FUNCTIONS, KpiInputs, available_kpis
+from crm_analysis.evaluation.registry import KpiInputs, available_kpis, kpi_totals
 
 KPI_HISTORY_SCHEMA: ResultSchema = dict.fromkeys(
     ["kpi", "quarter", "unit", "value", "n", "numerator", "denominator", "low", "high", "is_history_short"], OPEN
@@ -77,11 +77,7 @@ def first_whole_quarter(first: date, *, tolerance_days: int, first_month: int = 
 
 def quarter_parts(inputs: KpiInputs) -> pd.DataFrame:
     """Return ``kpi, numerator, denominator, n`` of all available KPIs of one quarter, in one query."""
-    rows = [
-        KPI_FUNCTIONS[id_](inputs).mutate(kpi=ibis.literal(id_)).select("kpi", "numerator", "denominator", "n")
-        for id_ in available_kpis(inputs.tables)
-    ]
-    return ibis.union(*rows).to_pandas()
+    return kpi_totals(inputs, available_kpis(inputs.tables)).to_pandas()
 
 
 def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
@@ -89,10 +85,25 @@ def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
 
     ``kpi, quarter, numerator, denominator, n, behind`` (quarters of data before) -> columns of ``KPI_HISTORY_SCHEMA``
     """
+    least = parts["kpi"].map(lambda kpi: METRICS[kpi].history_quarters)
+    table = with_values(parts, has_history=parts["behind"] >= least)
+    table["position"] = table["kpi"].map(list(METRICS).index)
+    return table.sort_values(["position", "behind"])[list(KPI_HISTORY_SCHEMA)].reset_index(drop=True)
+
+
+def with_values(parts: pd.DataFrame, *, has_history: pd.Series) -> pd.DataFrame:
+    """Return sums of contributions with what they say: ``unit, value, low, high, is_history_short`` added.
+
+    ``kpi, numerator, denominator, n`` and any other columns -> the same rows; numerator and denominator are rounded
+
+    Parameters
+    ----------
+    has_history
+        Whether enough quarters of data lie before; without them there is no value and n is 0.
+    """
     metrics = parts["kpi"].map(METRICS.get)
     scale = metrics.map(lambda m: m.scale)
     is_ratio = metrics.map(lambda m: m.denominator is not None)
-    has_history = parts["behind"] >= metrics.map(lambda m: m.history_quarters)
     below = parts["denominator"].astype(float)
     ratio = parts["numerator"] / below.where(below != 0) * scale
     digits = np.where(metrics.map(lambda m: m.unit == "amount"), 2, 6)
@@ -104,11 +115,10 @@ def finish_history(parts: pd.DataFrame) -> pd.DataFrame:
         is_history_short=~has_history,
         numerator=parts["numerator"].round(4),
         denominator=below.round(4),
-        position=parts["kpi"].map(list(METRICS).index),
     )
     is_proportion = metrics.map(lambda m: m.is_proportion) & (table["n"] > 0)
-    table["low"], table["high"] = _wilson(table["numerator"], table["denominator"], where=is_proportion)
-    return table.sort_values(["position", "behind"])[list(KPI_HISTORY_SCHEMA)].reset_index(drop=True)
+    table["low"], table["high"] = wilson_interval(table["numerator"], table["denominator"], where=is_proportion)
+    return table
 
 
 def empty_history() -> pd.DataFrame:
@@ -122,7 +132,7 @@ def _quarters_between(earlier: Quarter, later: Quarter) -> int:
     return (later.year * 4 + later.number) - (earlier.year * 4 + earlier.number)
 
 
-def _wilson(successes: pd.Series, trials: pd.Series, *, where: pd.Series) -> tuple[pd.Series, pd.Series]:
+def wilson_interval(successes: pd.Series, trials: pd.Series, *, where: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Return the 95 % Wilson interval, null outside ``where``."""
     z = 1.959963984540054
     n = trials.where(where & (trials > 0))

@@ -1,23 +1,26 @@
-"""KPIs of a quarter, computed by the engine: one row each of numerator, denominator and n.
+"""KPIs of a quarter, computed by the engine: what every customer contributes to each of them.
 
-Every function takes :class:`KpiInputs` and returns an Ibis table of one row with ``numerator``, ``denominator`` and
-``n``; :func:`kpi_history` runs all of a quarter in one query. Definitions are in :mod:`crm_analysis.base.metrics`.
+Every function takes :class:`KpiInputs` and returns an Ibis table ``customer_id, numerator, denominator, n`` of any
+number of rows, all of it additive: the sums over all rows are the company's, those over a group of customers the
+group's, and the parts of a breakdown sum to the whole. Definitions are in :mod:`crm_analysis.base.metrics`; a new KPI
+is an entry there and a function under ``@kpi(id)`` in a module that :mod:`crm_analysis.evaluation.registry` names.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import ibis
 
 from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.settings import EvaluationSettings
+from crm_analysis.sources.purchases import counted_orders
 
-#: A score counts as satisfied from 4 on a scale of 1 to 5, which is three quarters of the way up any scale.
-SATISFIED_FROM = 0.75
-PROMOTER_FROM = 9
-DETRACTOR_TO = 6
+#: Sums of these do not depend on the order of the rows, as those of floats do.
+MONEY, EXACT = "decimal(18, 4)", "decimal(18, 9)"
+YEAR = timedelta(days=365)
+_EVER = 400
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,19 @@ class KpiInputs:
     quarter: Quarter
     settings: EvaluationSettings
 
+    def sums(self, first: int = 0, last: int = 0) -> ibis.Table:
+        """Return the rows of the quarters ``first`` to ``last`` in ``customer_periods``, counted from this one."""
+        start, end = self.quarter.shift(first).start, self.quarter.shift(last).start
+        return self.periods.filter(self.periods.quarter_start.between(start, end))
+
     def buyers(self, first: int, last: int) -> ibis.Table:
         """Return ``customer_id`` of those who bought in the quarters ``first`` to ``last``, counted from this one."""
-        start, end = self.quarter.shift(first).start, self.quarter.shift(last).start
-        rows = self.periods.filter(self.periods.quarter_start.between(start, end), self.periods.order_count > 0)
-        return rows.select("customer_id").distinct()
+        rows = self.sums(first, last)
+        return rows.filter(rows.order_count > 0).select("customer_id").distinct()
 
-    def sums(self) -> ibis.Table:
-        """Return the rows of the quarter in ``customer_periods``."""
-        return self.periods.filter(self.periods.quarter_start == self.quarter.start)
+    def first_buyers(self) -> ibis.Table:
+        """Return ``customer_id`` of those whose first counted order lies in the quarter."""
+        return self.buyers(0, 0).anti_join(self.buyers(-_EVER, -1), "customer_id")
 
     def within(self, table: str, day: str) -> ibis.Table:
         """Return the rows of a table whose local date lies in the quarter."""
@@ -77,207 +84,215 @@ def kpi(id_: str) -> Callable[[KpiFunction], KpiFunction]:
     return register
 
 
-def available_kpis(tables: Mapping[str, ibis.Table]) -> list[str]:
+def available_kpis(tables: Iterable[str]) -> list[str]:
     """Return the ids of the metrics that these tables allow, in the registry's order."""
     return [id_ for id_ in METRICS if id_ in KPI_FUNCTIONS and set(METRICS[id_].needs) <= set(tables)]
 
 
-def _parts(rows: ibis.Table, numerator: ibis.Value, denominator: ibis.Value | None, n: ibis.Value) -> ibis.Table:
-    """Return one row; an empty sum is 0, a metric without denominator has null there."""
-    return rows.aggregate(
-        numerator=numerator.cast("float64").fill_null(0.0),
-        denominator=ibis.null("float64") if denominator is None else denominator.cast("float64").fill_null(0.0),
-        n=n.cast("int64").fill_null(0),
+def kpi_totals(inputs: KpiInputs, ids: Iterable[str]) -> ibis.Table:
+    """Return one row per KPI: ``kpi, numerator, denominator, n`` over all customers."""
+    return ibis.union(*(summed(KPI_FUNCTIONS[id_](inputs), id_=id_) for id_ in ids))
+
+
+def summed(contributions: ibis.Table, *, id_: str, by: Iterable[str] = ()) -> ibis.Table:
+    """Return the sums of contributions, over all or over groups: ``kpi, *by, numerator, denominator, n``.
+
+    An empty sum is 0; a metric without denominator has null there.
+    """
+    rows = contributions
+    below = ibis.null("float64") if METRICS[id_].denominator is None else _sum(rows.denominator)
+    sums = rows.group_by(*by) if (by := tuple(by)) else rows
+    table = sums.aggregate(numerator=_sum(rows.numerator), denominator=below, n=rows.n.sum().cast("int64").fill_null(0))
+    return table.select(*by, kpi=ibis.literal(id_), numerator="numerator", denominator="denominator", n="n")
+
+
+def _sum(values: ibis.Value) -> ibis.Value:
+    return values.sum().cast("float64").fill_null(0.0)
+
+
+def contributed(
+    rows: ibis.Table, *, numerator: ibis.Value, n: ibis.Value, denominator: ibis.Value | None = None
+) -> ibis.Table:
+    """Return what every customer contributes, from sums over his rows; without a denominator it is null."""
+    return rows.group_by("customer_id").aggregate(
+        numerator=numerator.fill_null(0), denominator=ibis.null("int64") if denominator is None else denominator, n=n
     )
 
 
-def _customers_in(all_: ibis.Table, some: ibis.Table, *, inside: bool = True) -> ibis.Table:
-    """Return how many customers of ``all_`` are (or are not) in ``some``, against all of them."""
+def share_of(all_: ibis.Table, some: ibis.Table, *, inside: bool = True) -> ibis.Table:
+    """Return a row per customer of ``all_``, whose numerator is 1 for those who are (or are not) in ``some``."""
     marked = all_.left_join(some.mutate(is_inside=True), "customer_id").select("customer_id", "is_inside")
     wanted = marked.is_inside.notnull() if inside else marked.is_inside.isnull()
-    return _parts(marked, marked.count(where=wanted), marked.count(), marked.count())
+    return marked.select("customer_id", numerator=wanted.cast("int64"), denominator=_one(), n=_one())
 
 
-# -- purchases (customer_periods) -----------------------------------------------------------------------------
+def _one() -> ibis.Value:
+    return ibis.literal(1, "int64")
+
+
+def _nothing() -> ibis.Value:
+    return ibis.null("int64")
+
+
+def _money(amount: ibis.Value) -> ibis.Value:
+    return amount.cast(MONEY)
+
+
+# -- sums of the quarter -----------------------------------------------------------------------------------------------
 
 
 @kpi("revenue")
 def revenue(inputs: KpiInputs) -> ibis.Table:
     """Amount of counted orders less refunds at their own date (E15); n is orders."""
     rows = inputs.sums()
-    return _parts(rows, rows.spend_amount.sum(), None, rows.order_count.sum())
+    return rows.select(
+        "customer_id", numerator=_money(rows.spend_amount), denominator=_nothing(), n=rows.order_count
+    )  # fmt: skip
 
 
 @kpi("order_count")
 def order_count(inputs: KpiInputs) -> ibis.Table:
     """Counted orders (E9)."""
     rows = inputs.sums()
-    return _parts(rows, rows.order_count.sum(), None, rows.order_count.sum())
+    return rows.select("customer_id", numerator=rows.order_count, denominator=_nothing(), n=rows.order_count)
 
 
 @kpi("active_customers")
 def active_customers(inputs: KpiInputs) -> ibis.Table:
     """Customers with a counted order in the quarter (E9)."""
-    rows = inputs.buyers(0, 0)
-    return _parts(rows, rows.count(), None, rows.count())
+    return inputs.buyers(0, 0).mutate(numerator=_one(), denominator=_nothing(), n=_one())
 
 
 @kpi("new_customers")
 def new_customers(inputs: KpiInputs) -> ibis.Table:
     """Customers whose first counted order lies in the quarter (E15)."""
-    rows = inputs.buyers(0, 0).anti_join(inputs.buyers(-400, -1), "customer_id")
-    return _parts(rows, rows.count(), None, rows.count())
+    return inputs.first_buyers().mutate(numerator=_one(), denominator=_nothing(), n=_one())
 
 
 @kpi("average_order_value")
 def average_order_value(inputs: KpiInputs) -> ibis.Table:
     """Net revenue / counted orders (E9)."""
     rows = inputs.sums()
-    return _parts(rows, rows.spend_amount.sum(), rows.order_count.sum(), rows.order_count.sum())
-
-
-@kpi("repurchase_rate")
-def repurchase_rate(inputs: KpiInputs) -> ibis.Table:
-    """Buyers of the quarter who had bought in an earlier quarter / buyers of the quarter (E9)."""
-    return _customers_in(inputs.buyers(0, 0), inputs.buyers(-400, -1))
-
-
-@kpi("customer_retention_rate")
-def customer_retention_rate(inputs: KpiInputs) -> ibis.Table:
-    """Buyers of the previous quarter who bought in this one / buyers of the previous quarter (E4)."""
-    return _customers_in(inputs.buyers(-1, -1), inputs.buyers(0, 0))
-
-
-@kpi("churn_rate")
-def churn_rate(inputs: KpiInputs) -> ibis.Table:
-    """Buyers of the four quarters before who bought nothing in this one / those buyers (E9, C1)."""
-    return _customers_in(inputs.buyers(-4, -1), inputs.buyers(0, 0), inside=False)
+    return rows.select(
+        "customer_id", numerator=_money(rows.spend_amount), denominator=rows.order_count, n=rows.order_count
+    )  # fmt: skip
 
 
 @kpi("refund_rate")
 def refund_rate(inputs: KpiInputs) -> ibis.Table:
     """Refunds of the quarter / gross revenue of the quarter (E9); n is orders."""
     rows = inputs.sums()
-    return _parts(rows, rows.refund_amount.sum(), rows.gross_amount.sum(), rows.order_count.sum())
+    return rows.select(
+        "customer_id", numerator=_money(rows.refund_amount), denominator=_money(rows.gross_amount), n=rows.order_count
+    )  # fmt: skip
 
 
-# -- surveys --------------------------------------------------------------------------------------------------
+# -- who comes back ----------------------------------------------------------------------------------------------------
 
 
-def _answers(inputs: KpiInputs, questions: tuple[str, ...]) -> ibis.Table:
-    """Return answers to surveys sent in the quarter, answered by its end, with a score within the scale."""
-    rows = inputs.within("surveys", "sent_on")
-    return rows.filter(
-        rows.question.isin(questions),
-        rows.answered_at.notnull(),
-        rows.score.between(rows.scale_min, rows.scale_max),
-        rows.scale_max > rows.scale_min,
+@kpi("repurchase_rate")
+def repurchase_rate(inputs: KpiInputs) -> ibis.Table:
+    """Buyers of the quarter who had bought in an earlier quarter / buyers of the quarter (E9)."""
+    return share_of(inputs.buyers(0, 0), inputs.buyers(-_EVER, -1))
+
+
+@kpi("customer_retention_rate")
+def customer_retention_rate(inputs: KpiInputs) -> ibis.Table:
+    """Buyers of the previous quarter who bought in this one / buyers of the previous quarter (E4)."""
+    return share_of(inputs.buyers(-1, -1), inputs.buyers(0, 0))
+
+
+@kpi("yearly_retention_rate")
+def yearly_retention_rate(inputs: KpiInputs) -> ibis.Table:
+    """(Customers at start - lost) / customers at start (E4).
+
+    At start: those with a counted order in the 365 days that end 365 days before the quarter's end. Lost: those of them
+    without one in the 365 days since, which no earlier order saves.
+    """
+    orders = counted_orders(inputs.tables["orders"])
+
+    def bought_in_year_before(day: date) -> ibis.Table:
+        inside = (orders.ordered_on >= ibis.literal(day - YEAR)) & (orders.ordered_on < ibis.literal(day))
+        return orders.filter(inside).select("customer_id").distinct()
+
+    return share_of(bought_in_year_before(inputs.quarter.end - YEAR), bought_in_year_before(inputs.quarter.end))
+
+
+@kpi("churn_rate")
+def churn_rate(inputs: KpiInputs) -> ibis.Table:
+    """Buyers of the four quarters before who bought nothing in this one / those buyers (E9, C1)."""
+    return share_of(inputs.buyers(-4, -1), inputs.buyers(0, 0), inside=False)
+
+
+# -- growth of customers over two years --------------------------------------------------------------------------------
+
+
+def yearly_sums(inputs: KpiInputs) -> ibis.Table:
+    """Return ``customer_id`` and the sums of the last four quarters and of the four before them (E6).
+
+    ``order_count_now, order_count_before, spend_now, spend_before``; a row per customer with anything in the two years.
+    """
+    rows = inputs.sums(-7, 0)
+    is_now = rows.quarter_start >= ibis.literal(inputs.quarter.shift(-3).start)
+    spend = _money(rows.spend_amount)
+    sums = rows.group_by("customer_id").aggregate(
+        order_count_now=rows.order_count.sum(where=is_now),
+        order_count_before=rows.order_count.sum(where=~is_now),
+        spend_now=spend.sum(where=is_now),
+        spend_before=spend.sum(where=~is_now),
     )
+    return sums.mutate(**{name: sums[name].fill_null(0) for name in sums.columns if name != "customer_id"})
 
 
-@kpi("satisfaction_rate")
-def satisfaction_rate(inputs: KpiInputs) -> ibis.Table:
-    """Very satisfied and satisfied / answers (E1): 4 and 5 on a scale of 5, three quarters up any other."""
-    rows = _answers(inputs, (inputs.settings.satisfaction_question,))
-    bar = rows.scale_min + (rows.scale_max - rows.scale_min) * SATISFIED_FROM
-    return _parts(rows, rows.count(where=rows.score >= bar), rows.count(), rows.count())
+@kpi("value_growth_rate")
+def value_growth_rate(inputs: KpiInputs) -> ibis.Table:
+    """(Net revenue of the last four quarters - of the four before) / the four before (E6).
 
-
-@kpi("csat_points")
-def csat_points(inputs: KpiInputs) -> ibis.Table:
-    """Mean score / end of the scale, in points of 100 (E2), over the service questions; n is questionnaires.
-
-    The answers of one questionnaire come from one customer: they are no independent sample.
+    Of customers whose amount of the earlier year is above 0; those without such a base stand apart
+    (:mod:`crm_analysis.evaluation.value_growth`).
     """
-    rows = _answers(inputs, inputs.settings.csat_questions)
-    return _parts(rows, (rows.score / rows.scale_max).sum(), rows.count(), rows.survey_id.nunique())
+    rows = yearly_sums(inputs).filter(ibis._.spend_before > 0)
+    return rows.select("customer_id", numerator=rows.spend_now - rows.spend_before, denominator=rows.spend_before,
+                       n=_one())  # fmt: skip
 
 
-@kpi("nps")
-def nps(inputs: KpiInputs) -> ibis.Table:
-    """Promoters (9, 10) less detractors (0 to 6, 0 included) / answers, in points (E3)."""
-    rows = _answers(inputs, (inputs.settings.nps_question,))
-    promoters, detractors = rows.count(where=rows.score >= PROMOTER_FROM), rows.count(where=rows.score <= DETRACTOR_TO)
-    return _parts(rows, promoters - detractors, rows.count(), rows.count())
+@kpi("upsell_share")
+def upsell_share(inputs: KpiInputs) -> ibis.Table:
+    """Customers who bought in both years, and more or from a new category in the later / those who did in both (E6).
 
-
-@kpi("survey_response_rate")
-def survey_response_rate(inputs: KpiInputs) -> ibis.Table:
-    """Questionnaires sent in the quarter and answered by its end / questionnaires sent (E1)."""
-    rows = inputs.within("surveys", "sent_on")
-    rows = rows.group_by("survey_id").aggregate(is_answered=rows.answered_at.notnull().any())
-    return _parts(rows, rows.count(where=rows.is_answered), rows.count(), rows.count())
-
-
-# -- service --------------------------------------------------------------------------------------------------
-
-
-@kpi("first_response_hours")
-def first_response_hours(inputs: KpiInputs) -> ibis.Table:
-    """Mean clock hours to the first human reply, of inbound cases opened in the quarter and answered by its end.
-
-    Row E7. Clock hours, not business hours; cases without a reply are left out of the mean.
+    More: a higher net amount in the last four quarters than in the four before. New category: one among the lines of
+    his counted orders that none of the earlier year has, of customers with a known category in that year; without lines
+    or categories only the amount decides.
     """
-    rows = inputs.within("interactions", "opened_on")
-    rows = rows.filter(rows.direction == "in", rows.first_human_reply_at >= rows.opened_at)
-    seconds = rows.first_human_reply_at.epoch_seconds() - rows.opened_at.epoch_seconds()
-    return _parts(rows, seconds.sum() / 3600, rows.count(), rows.count())
+    rows = yearly_sums(inputs).filter(ibis._.order_count_now > 0, ibis._.order_count_before > 0)
+    broader = _with_new_category(inputs).mutate(is_broader=True)
+    marked = rows.left_join(broader, "customer_id")
+    is_upsold = (marked.spend_now > marked.spend_before) | marked.is_broader.fill_null(False)
+    return marked.select("customer_id", numerator=is_upsold.cast("int64"), denominator=_one(), n=_one())
 
 
-@kpi("complaint_rate")
-def complaint_rate(inputs: KpiInputs) -> ibis.Table:
-    """Complaints of the quarter / customers who bought in the quarter (E8)."""
-    rows = inputs.sums()
-    buyers = rows.count(where=rows.order_count > 0)
-    return _parts(rows, rows.complaint_count.sum(), buyers, buyers)
+def _with_new_category(inputs: KpiInputs) -> ibis.Table:
+    """Return ``customer_id`` of those whose last four quarters hold a category that the four before lack."""
+    orders = counted_orders(inputs.tables["orders"])
+    if "order_items" not in inputs.tables:
+        return orders.limit(0).select("customer_id")
+    start, middle = (ibis.literal(inputs.quarter.shift(-back).start) for back in (7, 3))
+    dated = orders.filter(orders.ordered_on >= start).select("order_id", "customer_id", "ordered_on")
+    items = inputs.tables["order_items"]
+    lines = items.filter(items.category.notnull()).select("order_id", "category").distinct()
+    bought = dated.inner_join(lines, "order_id").group_by("customer_id", "category")
+    first = bought.aggregate(first_on=ibis._.ordered_on.min())
+    had = dated.filter(dated.ordered_on < middle).inner_join(lines, "order_id").select("customer_id").distinct()
+    return first.filter(first.first_on >= middle).select("customer_id").distinct().semi_join(had, "customer_id")
 
 
-@kpi("contacts_per_customer_month")
-def contacts_per_customer_month(inputs: KpiInputs) -> ibis.Table:
-    """Effective contacts / (buyers of the last four quarters x 3 months) (E5).
-
-    Effective: our own contacts other than mass marketing, and inbound ones that a human answered by the quarter's end.
-    """
-    base = inputs.buyers(-3, 0)
-    rows = inputs.within("interactions", "opened_on")
-    ours = (rows.direction == "out") & (rows.kind != "marketing")
-    answered = (rows.direction == "in") & rows.first_human_reply_at.notnull()
-    counts = rows.group_by("customer_id").aggregate(contact_count=rows.count(where=ours | answered))
-    joined = base.left_join(counts, "customer_id").select("customer_id", "contact_count")
-    return _parts(joined, joined.contact_count.sum(), joined.count() * 3, joined.count())
+# -- how they came -----------------------------------------------------------------------------------------------------
 
 
-# -- contracts and sales --------------------------------------------------------------------------------------
-
-
-@kpi("contract_renewal_rate")
-def contract_renewal_rate(inputs: KpiInputs) -> ibis.Table:
-    """Renewed contracts / contracts whose grace after the end ran out in the last 12 months (E4).
-
-    Renewed: another contract names it in ``renewal_of``, or the customer's next one starts between its last day and
-    the day after the grace (a grace of 0 days still lets the next day's contract count).
-    """
-    grace = timedelta(days=inputs.settings.renewal_grace_days)
-    contracts = inputs.tables["contracts"]
-    due = contracts.filter(
-        contracts.end_date >= inputs.quarter.shift(-3).start - grace, contracts.end_date < inputs.quarter.end - grace
-    ).select("contract_id", "customer_id", "end_date")
-    linked = contracts.filter(contracts.renewal_of.notnull()).select(contract_id=contracts.renewal_of)
-    later = contracts.select(next_id="contract_id", customer_id="customer_id", next_start="start_date")
-    pairs = due.join(later, "customer_id")
-    followed = pairs.filter(
-        pairs.next_id != pairs.contract_id,
-        pairs.next_start >= pairs.end_date,
-        pairs.next_start <= pairs.end_date + ibis.interval(days=grace.days + 1),
-    ).select("contract_id")
-    renewed = linked.union(followed).distinct().mutate(is_renewed=True)
-    rows = due.left_join(renewed, "contract_id").select("contract_id", "is_renewed")
-    return _parts(rows, rows.count(where=rows.is_renewed.notnull()), rows.count(), rows.count())
-
-
-@kpi("sales_conversion_rate")
-def sales_conversion_rate(inputs: KpiInputs) -> ibis.Table:
-    """Won opportunities / opportunities closed in the quarter (E9)."""
-    rows = inputs.within("opportunities", "entered_on").filter(ibis._.stage == "closed")
-    rows = rows.group_by("opportunity_id").aggregate(is_won=rows.won.fill_null(False).any())
-    return _parts(rows, rows.count(where=rows.is_won), rows.count(), rows.count())
+@kpi("referral_share")
+def referral_share(inputs: KpiInputs) -> ibis.Table:
+    """New customers acquired by referral / new customers whose channel is known (E3)."""
+    known = inputs.tables["customers"].select("customer_id", "acquisition_channel")
+    rows = inputs.first_buyers().inner_join(known.filter(known.acquisition_channel.notnull()), "customer_id")
+    is_referred = rows.acquisition_channel.isin(inputs.settings.kpis.referral_channels)
+    return rows.select("customer_id", numerator=is_referred.cast("int64"), denominator=_one(), n=_one())

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crm_analysis.base.errors import Problem, SettingsError, nearest
 from crm_analysis.base.metrics import METRICS, Metric
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import Target
+from crm_analysis.evaluation.targets import Key, check_targets, resolve_targets
 
 SCORECARD_SCHEMA: ResultSchema = dict.fromkeys(
     ["kpi", "unit", "quarter", "value", "low", "high", "target", "attainment_share", "previous_value", "change",
@@ -39,7 +39,7 @@ def scorecard_table(
     Parameters
     ----------
     targets
-        Those without a tier apply; a KPI has at most one.
+        Those without a tier apply; a KPI has at most one. A relative one is resolved on the value of a year ago.
     tolerance
         Share of the target by which a KPI may miss it and still be watched instead of bad.
     is_complete
@@ -61,10 +61,12 @@ def scorecard_table(
     SettingsError
         A target names no KPI, or a KPI has two.
     """
-    by_kpi = check_targets(targets)
     now, before, year_ago = (str(quarter.shift(-k)) for k in (0, 1, 4))
     shown = history.assign(value=history["value"].where(_is_large_enough(history)))
     values = shown.set_index(["kpi", "quarter"])["value"].to_dict()
+    past = shown.loc[shown["quarter"] == year_ago]
+    then: dict[Key, float] = {(str(kpi), None): value for kpi, value in zip(past["kpi"], past["value"], strict=True)}
+    by_kpi = {kpi: value for (kpi, tier), value in resolve_targets(targets, year_ago=then).items() if tier is None}
     states = dict(zip(values, (_state(row) for row in shown.to_dict("records")), strict=True))
     rows = []
     for row in shown.loc[shown["quarter"] == now].to_dict("records"):
@@ -101,31 +103,6 @@ def scorecard_table(
     text = dict.fromkeys(("kpi", "unit", "quarter", "change_kind", "change_absent", "year_ago_absent", "status"), "str")
     numbers = dict.fromkeys([c for c in SCORECARD_SCHEMA if c not in text and c != "n"], "float64")
     return table.astype(text | numbers | {"n": "int64"})
-
-
-def check_targets(targets: Sequence[Target]) -> dict[str, float]:
-    """Return ``{kpi: value}`` of the targets for all customers.
-
-    Raises
-    ------
-    SettingsError
-        A target names no KPI, one without a good direction, or a KPI has two; all problems at once.
-    """
-    where = "evaluation.targets"
-    problems, found = [], {}
-    for target in targets:
-        if target.kpi not in METRICS:
-            fix = nearest(target.kpi, METRICS, kind="KPIs are")
-            problems.append(Problem(f"there is no KPI {target.kpi!r}", where, fix))
-        elif METRICS[target.kpi].direction == "none":
-            problems.append(Problem(f"{target.kpi!r} has no good direction", where, "drop its target"))
-        elif target.tier is None and target.kpi in found:
-            problems.append(Problem(f"{target.kpi!r} has two targets for all customers", where, "keep one"))
-        elif target.tier is None:
-            found[target.kpi] = target.value
-    if problems:
-        raise SettingsError(problems)
-    return found
 
 
 def attainment_score(value: float, target: float, *, metric: Metric) -> float:
@@ -182,3 +159,15 @@ def _absence(now: str, before: str | None, *, base: float, metric: Metric) -> st
 def _is_large_enough(history: pd.DataFrame) -> pd.Series:
     least = pd.Series([METRICS[kpi].minimum_n for kpi in history["kpi"]], index=history.index, dtype="int64")
     return history["n"] >= least
+
+
+__all__ = [
+    "ABSENT_REASONS",
+    "SCORECARD_SCHEMA",
+    "STATUSES",
+    "attainment_score",
+    "change_score",
+    "check_targets",
+    "scorecard_table",
+    "status_of",
+]

@@ -13,15 +13,6 @@ from crm_analysis.base.words import Message, Words, message
 from crm_analysis.evaluation.display import target_message, value_message
 from crm_analysis.evaluation.findings import finding_movement, finding_scorecard
 
-#: Department that a measure falls to by default (REQUIREMENTS T4).
-DEPARTMENTS: Mapping[str, str] = {
-    "revenue": "sales", "order_count": "sales", "active_customers": "marketing", "new_customers": "marketing",
-    "average_order_value": "sales", "repurchase_rate": "marketing", "customer_retention_rate": "sales",
-    "churn_rate": "sales", "refund_rate": "service", "satisfaction_rate": "service", "csat_points": "service",
-    "nps": "service", "survey_response_rate": "service", "first_response_hours": "service",
-    "complaint_rate": "service", "contacts_per_customer_month": "sales", "contract_renewal_rate": "sales",
-    "sales_conversion_rate": "sales",
-}  # fmt: skip
 MAX_DECISIONS = 4
 _LATE_BANDS = ("high", "very_high")
 #: Customers in none of the scheme's segments: nothing to tell management of.
@@ -174,7 +165,7 @@ def _kpi_decisions(scorecard: pd.DataFrame) -> list[Decision]:
                 kpi=message(METRICS[row["kpi"]].name), value=value_message(row["value"], unit=row["unit"]),
                 target=target_message(row["target"], kpi=row["kpi"]), n=int(row["n"]),
             ),
-            DEPARTMENTS[row["kpi"]],
+            METRICS[row["kpi"]].department,
         )
         for row in ordered.to_dict("records")
     ]  # fmt: skip

@@ -33,7 +33,8 @@ RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness", "coverage")
 #: What the workbook shows, and the full list of all schemes, which stands in ``results`` alone.
 WORKBOOK_RESULTS = (
-    "segments", "scheme_tiers", "overrides", "warning_list", "scorecard", "strategy_table", "responsibilities",
+    "segments", "scheme_tiers", "overrides", "warning_list", "unattended_customers", "scorecard", "kpi_breakdown",
+    "strategy_table", "responsibilities",
 )  # fmt: skip
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.

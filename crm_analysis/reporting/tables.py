@@ -88,6 +88,7 @@ OPEN_DOMAINS: Mapping[str, str] = {
     "campaign": "campaign.{value}",
     "company_size": "company_size.{value}",
     "member_level": "member_level.{value}",
+    "case_part": "case_part.{value}",
     "value": "{attribute}.{value}",
 }
 

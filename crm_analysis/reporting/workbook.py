@@ -19,6 +19,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.privacy import DIRECT, mask
 from crm_analysis.base.settings import Target
 from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.evaluation.breakdown import WHOLE
 from crm_analysis.evaluation.display import value_message
 from crm_analysis.reporting.tables import word_of
 from crm_analysis.segmentation.ranks import ranked_tiers
@@ -34,7 +35,8 @@ RECENT = ("order_count_90d", "spend_amount_90d", "order_count_365d", "spend_amou
 CREATED = datetime(2000, 1, 1)
 WIDEST = 40
 #: Columns of the scorecard whose unit is that of the row.
-UNIT_COLUMNS = ("value", "low", "high", "target", "previous_value", "year_ago_value", "change", "year_ago_change")
+UNIT_COLUMNS = ("value", "company_value", "low", "high", "target", "previous_value", "year_ago_value", "change",
+                "year_ago_change")  # fmt: skip
 CHANGE_COLUMNS = ("change", "year_ago_change")
 
 
@@ -59,8 +61,11 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     sheets = [
         _customer_sheet(ws, "segments", _by_tier(ws), identified=identified),
         _customer_sheet(ws, "warning_list", ws.result("warning_list"), identified=identified),
+        _customer_sheet(ws, "unattended_customers", ws.result("unattended_customers"), identified=identified),
         _overrides_sheet(ws, identified=identified),
         _sheet("scorecard", ws.result("scorecard")),
+        _scorecard_sheet(ws, "tier"),
+        _scorecard_sheet(ws, "owner"),
         _strategy_sheet(ws, words=words),
         _responsibilities_sheet(ws, words=words),
     ]
@@ -97,6 +102,7 @@ def _customer_sheet(ws: Workspace, name: str, rows: pd.DataFrame, *, identified:
             for field in CONTACT_FIELDS:
                 if CUSTOMERS[field].sensitivity is DIRECT:
                     contacts[field] = [mask(value, keep=3 if field == "phone" else 1) for value in contacts[field]]
+        listed = listed.drop(columns=[name for name in CONTACT_FIELDS if name in listed])
         listed = listed.merge(contacts, on="customer_id", how="left", validate="many_to_one")
         first = ["customer_id", *(c for c in CONTACT_FIELDS if contacts[c].notna().any())]
         listed = listed[[*first, *(c for c in listed.columns if c not in {"customer_id", *CONTACT_FIELDS})]]
@@ -107,6 +113,19 @@ def _overrides_sheet(ws: Workspace, *, identified: bool) -> Sheet:
     """Return what was decided by hand; the reason is free text, which may name people."""
     rows = ws.result("overrides")
     return _sheet("overrides", rows if identified else rows.drop(columns="reason"))
+
+
+def _scorecard_sheet(ws: Workspace, dimension: str) -> Sheet:
+    """Return the KPIs of every tier or owner, part by part, beside the value of the whole company."""
+    rows = ws.result("kpi_breakdown")
+    whole = rows.loc[rows["dimension"] == WHOLE].set_index("kpi")["value"]
+    parts = rows.loc[rows["dimension"] == dimension]
+    shown = ["kpi", "unit", "value", "low", "high", "target", "attainment_share", "n", "status"]
+    table = parts[["part", *shown]].rename(columns={"part": dimension})
+    table.insert(4, "company_value", table["kpi"].map(whole))
+    order = {part: place for place, part in enumerate(dict.fromkeys(table[dimension]))}
+    ordered = table.sort_values(dimension, key=lambda parts: parts.map(order), kind="stable", ignore_index=True)
+    return _sheet(f"scorecard_{dimension}", ordered)
 
 
 def _strategy_sheet(ws: Workspace, *, words: Mapping[str, Words]) -> Sheet:
@@ -147,6 +166,9 @@ def _targets(targets: Sequence[Target], *, tier: str, words: Words) -> str:
     lines = []
     for target in (target for target in targets if target.tier == tier):
         metric = METRICS[target.kpi]
+        if target.relative:
+            lines.append(f"{words.word(metric.name)} {words.say('target.relative', change=target.value)}")
+            continue
         sign = "≥" if metric.direction == "up" else "≤"
         lines.append(f"{words.word(metric.name)} {sign} {words.say(value_message(target.value, unit=metric.unit))}")
     return "\n".join(lines)

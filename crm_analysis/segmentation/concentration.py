@@ -8,8 +8,8 @@ import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_value import ConcentrationSettings
+from crm_analysis.base.small_cells import hidden_cells
 from crm_analysis.base.words import message
-from crm_analysis.segmentation.value_cube import hidden_cells
 
 #: Columns of ``features`` that are read.
 CONCENTRATION_FEATURES = ("customer_id", "order_count_365d", "spend_amount_365d")

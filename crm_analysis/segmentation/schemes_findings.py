@@ -53,7 +53,7 @@ def finding_scheme(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message
     if tiers["spend_share"].notna().any():
         top = tiers.iloc[:-1].sort_values("spend_share", ascending=False, kind="stable").iloc[0]
         found = message(
-            "schemes.sizes.finding",
+            "schemes.sizes.finding" if told["rest_n"] else "schemes.sizes.finding_whole",
             **told,
             tier=str(top["tier"]),
             n=int(top["customer_count"]),

@@ -7,6 +7,7 @@ import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_value import ValueSettings
+from crm_analysis.base.small_cells import hidden_cells
 from crm_analysis.segmentation.rfm import POPULATIONS
 from crm_analysis.segmentation.value_scores import CLASSES, DIMENSIONS
 
@@ -52,22 +53,6 @@ def value_cube_table(scores: pd.DataFrame, *, settings: ValueSettings) -> pd.Dat
         cube["spend_share"] = (amounts / total).round(6) if total > 0 else float("nan")
         parts.append(cube.assign(kind=kind)[list(CUBE_SCHEMA)])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(CUBE_SCHEMA))
-
-
-def hidden_cells(counts: pd.Series, *, minimum: int) -> pd.Series:
-    """Return which cells of a list with a known sum may not show an amount.
-
-    >>> hidden_cells(pd.Series([30, 2, 8, 12, 0]), minimum=5).tolist()
-    [False, True, True, False, False]
-    """
-    hidden = (counts > 0) & (counts < minimum)
-    if not hidden.any():
-        return hidden
-    for place in counts.loc[counts > 0].sort_values(kind="stable").index:
-        if hidden.sum() >= 2 and counts[hidden].sum() >= minimum:
-            break
-        hidden[place] = True
-    return hidden
 
 
 def score_stability_table(now: pd.DataFrame, before: pd.DataFrame, *, settings: ValueSettings) -> pd.DataFrame:

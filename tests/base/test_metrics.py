@@ -1,10 +1,13 @@
+import ast
 import re
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
-from crm_analysis.base.metrics import METRICS
+from crm_analysis.base.metrics import DERIVED_TABLES, METRICS
 from crm_analysis.base.words import LANGUAGES, Words, load_catalogue
-from crm_analysis.evaluation import kpis
+from crm_analysis.evaluation import kpis, kpis_surveys, registry
 from crm_analysis.sources.schema import TABLES
 
 AREAS = ("evaluation", "churn", "strategy", "summary")
@@ -20,16 +23,41 @@ def test_every_metric_has_its_words(id_: str, lang: str) -> None:
 
 
 def test_exactly_one_function_is_registered_per_metric() -> None:
-    assert set(kpis.KPI_FUNCTIONS) == set(METRICS)
-    functions = list(kpis.KPI_FUNCTIONS.values())
+    assert set(registry.KPI_FUNCTIONS) == set(METRICS)
+    functions = list(registry.KPI_FUNCTIONS.values())
     assert len(set(functions)) == len(functions)
+
+
+def test_every_module_that_registers_kpis_is_named_in_the_registry() -> None:
+    folder = files("crm_analysis").joinpath("evaluation")
+    entries = [entry for entry in folder.iterdir() if entry.is_file()]
+    sources = {entry.name.removesuffix(".py"): entry.read_text("utf-8") for entry in entries}
+    found = {name for name, source in sources.items() if re.search(r'^@kpi\("', source, flags=re.MULTILINE)}
+    assert found == {module.__name__.rsplit(".", 1)[1] for module in registry.KPI_MODULES}
+    assert len(found) > 3
+
+
+def test_every_metric_has_a_test_by_hand() -> None:
+    assert sorted(set(METRICS) - _tried_by_hand()) == []
+
+
+def _tried_by_hand() -> set[str]:
+    """Return the texts in tests of KPIs, their parameters included, that assert something."""
+    found: set[str] = set()
+    for path in sorted((Path(__file__).parents[1] / "evaluation").glob("test_*kpis*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            is_test = isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            if is_test and any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
+                found |= {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)
+                          and isinstance(part.value, str)}  # fmt: skip
+    return found
 
 
 def test_registering_twice_or_without_definition_is_refused() -> None:
     with pytest.raises(ValueError, match="'revenue' has a function already: revenue"):
-        kpis.kpi("revenue")(kpis.nps)
+        kpis.kpi("revenue")(kpis_surveys.nps)
     with pytest.raises(ValueError, match=r"'happiness' is not in base.metrics"):
-        kpis.kpi("happiness")(kpis.nps)
+        kpis.kpi("happiness")(kpis_surveys.nps)
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))
@@ -38,7 +66,7 @@ def test_definitions_are_consistent(metric) -> None:
     assert (metric.denominator is not None) == (is_ratio or metric.id == "average_order_value")
     assert metric.change_kind == ("points" if metric.unit in {"share", "points"} else "relative")
     assert not metric.is_proportion or metric.unit == "share"
-    assert set(metric.needs) <= set(TABLES) - {"orders"}
+    assert set(metric.needs) <= (set(TABLES) | set(DERIVED_TABLES)) - {"orders"}
     assert metric.minimum_n >= 1
     assert re.fullmatch(r"[DSPCTEX]\d+", metric.row)
 

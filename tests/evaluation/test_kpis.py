@@ -6,7 +6,7 @@ import pytest
 
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.settings import EvaluationSettings
-from crm_analysis.evaluation.kpis import KPI_FUNCTIONS, KpiInputs, available_kpis
+from crm_analysis.evaluation.registry import KpiInputs, available_kpis, kpi_totals
 from crm_analysis.sources.as_of import as_of
 from crm_analysis.sources.periods import customer_periods_table
 
@@ -35,7 +35,7 @@ def compute(make_tables):
         made = as_of(make_tables(**{"orders": ORDERS, **tables}), QUARTER.end, zone="Asia/Shanghai")
         periods = customer_periods_table(made, quarters=QUARTER.back(9))
         inputs = KpiInputs(made, periods, QUARTER, settings or EvaluationSettings())
-        row = KPI_FUNCTIONS[kpi](inputs).to_pandas().iloc[0]
+        row = kpi_totals(inputs, [kpi]).to_pandas().iloc[0]
         return row["numerator"], row["denominator"], row["n"]
 
     return run
@@ -52,6 +52,8 @@ def compute(make_tables):
         ("repurchase_rate", 2, 3, 3),  # a and b of a, b, d
         ("customer_retention_rate", 2, 2, 2),  # a and b of a, b
         ("churn_rate", 1, 3, 3),  # c of a, b, c
+        ("yearly_retention_rate", 0, 0, 0),  # nobody had bought by 1 October of the year before
+        ("value_growth_rate", 0, 0, 0),  # nobody bought in the four quarters before the last four
         ("refund_rate", 50, 600, 3),
     ],
 )
@@ -104,8 +106,28 @@ def test_csat_is_the_mean_share_of_the_scale_over_the_service_questions(compute)
     assert compute("csat_points", surveys=SURVEYS, settings=only) == (0.8, 1, 1)
 
 
+def test_csat_by_the_top_two_boxes_counts_the_best_steps(compute) -> None:
+    top_two = EvaluationSettings(satisfaction={"csat_method": "top_two_box"})
+    low = survey("q2", 3, question="resolution_efficiency")
+    assert compute("csat_points", surveys=[*SURVEYS, low], settings=top_two) == (2, 3, 2)  # 4 and 5, not 3
+
+
 def test_nps_of_three_promoters_one_passive_and_one_detractor_is_40(compute) -> None:
     assert compute("nps", surveys=SURVEYS) == (2, 5, 5)  # 2 / 5 x 100 = 40; the score 0 is a detractor
+
+
+def test_another_scale_is_no_nps(compute) -> None:
+    others = [survey("n6", 5, question="nps"), survey("n7", 11, question="nps", scale_min=0, scale_max=10)]
+    assert compute("nps", surveys=[*SURVEYS, *others]) == (2, 5, 5)
+
+
+def test_coverage_counts_customers_who_bought_within_the_year(compute) -> None:
+    surveys = [
+        survey("s1", 5, customer_id="a"), survey("s2", None, customer_id="a"), survey("s3", None, customer_id="c"),
+        survey("s4", 5, customer_id="z"),  # never bought
+        survey("s5", 5, customer_id="b", sent_at="2025-06-30 23:00"),  # asked in the quarter before
+    ]  # fmt: skip
+    assert compute("survey_coverage_rate", surveys=surveys) == (2, 4, 4)  # a and c of a, b, c, d
 
 
 def test_response_rate_counts_questionnaires_not_questions(compute) -> None:
@@ -140,6 +162,27 @@ def test_complaints_are_held_against_the_buyers_of_the_quarter(compute) -> None:
 def test_activity_counts_effective_contacts_with_buyers_of_the_year_per_month(compute) -> None:
     # a: two answered; b: one care call; buyers of the last four quarters: a, b, c, d x 3 months
     assert compute("contacts_per_customer_month", interactions=INTERACTIONS) == (3, 12, 4)
+
+
+def test_contacts_the_customer_cannot_see_have_no_first_response(compute) -> None:
+    hidden = contact("a", first_human_reply_at="2025-08-01 21:00", is_public=False)
+    assert compute("first_response_hours", interactions=[*INTERACTIONS, hidden]) == (4, 2, 2)
+    seen = hidden | {"is_public": True}
+    assert compute("first_response_hours", interactions=[*INTERACTIONS, seen]) == (16, 3, 3)
+
+
+def test_the_reply_rate_counts_inbound_contacts_answered_by_the_quarters_end(compute) -> None:
+    hidden = contact("a", first_human_reply_at=None, is_public=False)
+    assert compute("inbound_reply_rate", interactions=[*INTERACTIONS, hidden]) == (2, 4, 4)
+
+
+def test_customers_contacted_often_have_six_effective_contacts_in_the_quarter(compute) -> None:
+    calls = [contact("a", direction="out", kind="call")] * 6 + [contact("b", direction="out", kind="call")] * 5
+    calls += [contact("z", direction="out", kind="call")] * 9  # never bought
+    calls = [call | {"interaction_id": f"i{n}"} for n, call in enumerate(calls)]
+    assert compute("frequent_contact_share", interactions=calls) == (1, 4, 4)
+    five = EvaluationSettings(kpis={"contacts_a_month": 5 / 3})
+    assert compute("frequent_contact_share", interactions=calls, settings=five) == (2, 4, 4)
 
 
 def contract(id_: str, customer: str, start: str, end: str, **more: Any) -> dict[str, Any]:
@@ -177,9 +220,72 @@ def test_conversion_counts_each_opportunity_closed_in_the_quarter_once(compute) 
     assert compute("sales_conversion_rate", opportunities=rows) == (1, 2, 2)
 
 
+# -- two years: the last four quarters begin on 1 October 2024, the four before on 1 October 2023 ---------------------
+
+
+def order(customer: str, day: str, amount: float, **more: Any) -> dict[str, Any]:
+    return {
+        "order_id": f"{customer}-{day}",
+        "customer_id": customer,
+        "ordered_at": f"{day} 10:00",
+        "amount": amount,
+    } | more
+
+
+TWO_YEARS = [
+    order("a", "2023-09-30", 999),  # a day before the earlier year
+    order("a", "2023-10-01", 100), order("a", "2025-09-30", 150),  # 100 -> 150
+    order("b", "2024-09-30", 200), order("b", "2024-10-01", 80), order("b", "2024-11-01", -30),  # 200 -> 50
+    order("c", "2024-03-01", 60),  # 60 -> 0
+    order("d", "2025-03-01", 500),  # no base
+    order("e", "2024-03-01", 40), order("e", "2025-03-01", 40),  # 40 -> 40
+    order("f", "2024-02-01", -10), order("f", "2025-02-01", 10),  # a negative base is none
+]  # fmt: skip
+
+
+def test_value_growth_is_of_customers_with_a_base(compute) -> None:
+    # (150 - 100) + (50 - 200) + (0 - 60) + (40 - 40) of 100 + 200 + 60 + 40, by a, b, c, e
+    assert compute("value_growth_rate", orders=TWO_YEARS) == (-160, 400, 4)
+
+
+def test_upsell_counts_more_money_or_a_new_category(compute) -> None:
+    assert compute("upsell_share", orders=TWO_YEARS) == (1, 3, 3)  # a of a, b, e
+    items = [
+        {"order_id": "b-2024-09-30", "category": "tea"}, {"order_id": "b-2024-10-01", "category": "tea"},
+        {"order_id": "e-2024-03-01", "category": "tea"}, {"order_id": "e-2025-03-01", "category": "books"},
+    ]  # fmt: skip
+    assert compute("upsell_share", orders=TWO_YEARS, order_items=items) == (2, 3, 3)  # e has books for the first time
+    nothing_known = [item | {"category": None} if "2024-03" in item["order_id"] else item for item in items]
+    assert compute("upsell_share", orders=TWO_YEARS, order_items=nothing_known) == (1, 3, 3)
+
+
+def test_yearly_retention_holds_a_year_of_buyers_against_the_year_after(compute) -> None:
+    orders = [
+        order("kept", "2023-10-02", 10), order("kept", "2024-10-01", 10),  # the first days of both years
+        order("lost", "2024-07-02", 10), order("lost", "2024-09-30", 10),  # the last day of the earlier year
+        order("gone", "2023-10-01", 10),  # not there at the start any more
+        order("new", "2025-07-01", 10),
+    ]  # fmt: skip
+    assert compute("yearly_retention_rate", orders=orders) == (1, 2, 2)
+
+
+def test_referrals_are_held_against_new_customers_whose_channel_is_known(compute) -> None:
+    orders = [order(customer, "2025-08-01", 10) for customer in "abcd"] + [order("old", "2025-05-01", 10)]
+    customers = [
+        {"customer_id": "a", "acquisition_channel": "referral"},
+        {"customer_id": "b", "acquisition_channel": "partner"},
+        {"customer_id": "c"},
+        {"customer_id": "old", "acquisition_channel": "referral"},
+    ]
+    assert compute("referral_share", orders=orders, customers=customers) == (1, 2, 2)
+    both = EvaluationSettings(kpis={"referral_channels": ["referral", "partner"]})
+    assert compute("referral_share", orders=orders, customers=customers, settings=both) == (2, 2, 2)
+
+
 def test_kpis_need_their_tables(make_tables) -> None:
     assert available_kpis(make_tables(orders=ORDERS)) == [
         "revenue", "order_count", "active_customers", "new_customers", "average_order_value", "repurchase_rate",
-        "customer_retention_rate", "churn_rate", "refund_rate",
+        "customer_retention_rate", "yearly_retention_rate", "churn_rate", "refund_rate", "value_growth_rate",
+        "upsell_share",
     ]  # fmt: skip
     assert set(available_kpis(make_tables(orders=ORDERS, surveys=SURVEYS))) >= {"satisfaction_rate", "nps"}
