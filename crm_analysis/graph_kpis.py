@@ -77,6 +77,12 @@ def _survey_questions(ws: Workspace) -> Frame:
     return surveys.survey_questions_table(_inputs(ws), tiers_at_start(ws))
 
 
+def _surveys_sent(ws: Workspace) -> Frame:
+    if "surveys" not in ws.tables:
+        return pd.DataFrame(columns=list(surveys.SURVEYS_SENT_SCHEMA))
+    return surveys.surveys_sent_table(_inputs(ws))
+
+
 def _value_growth(ws: Workspace) -> Frame:
     order = ranked_tiers(ws.settings.segmentation)
     return value_growth.value_growth_table(_inputs(ws), tiers_at_start(ws, back=_TWO_YEARS - 1), tier_order=order)
@@ -144,6 +150,8 @@ KPI_RESULTS = (
     Result("survey_questions", "frame", _survey_questions, reads=("customer_periods", "service_cases", "past_tiers"),
            sections=_SECTIONS, schema=surveys.QUESTIONS_SCHEMA,
            frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("surveys_sent", "frame", _surveys_sent, reads=("customer_periods", "service_cases"),
+           sections=("evaluation",), schema=surveys.SURVEYS_SENT_SCHEMA),
     Result("survey_numbers", "document", lambda ws: surveys.survey_numbers(_inputs(ws)),
            reads=("customer_periods", "service_cases"), sections=("evaluation",)),
     Result("value_growth", "frame", _value_growth, reads=("customer_periods", "service_cases", "past_tiers"),

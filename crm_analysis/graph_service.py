@@ -1,7 +1,8 @@
 """The named results of service: cases, times, complaints, bursts (REQUIREMENTS E7, E8)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
 
 import ibis
 import pandas as pd
@@ -21,8 +22,9 @@ _SECTIONS = ("evaluation",)
 def kpi_tables(ws: Workspace, quarter: Quarter) -> Mapping[str, ibis.Table]:
     """Return what KPIs of a quarter are made from: the tables behind its door, and its cases in business time."""
     then = ws.at(quarter)
-    cases = {CASES: then.rows("service_cases")} if "interactions" in then.tables else {}
-    return {**then.tables, **cases}
+    if "interactions" not in then.tables:
+        return then.tables
+    return ChainMap({CASES: then.rows("service_cases")}, cast(MutableMapping[str, ibis.Table], then.tables))
 
 
 def _service_cases(ws: Workspace) -> ibis.Table:

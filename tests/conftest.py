@@ -1,5 +1,6 @@
 """What all tests share: options, the demo company and its rendered report, canonical tables made by hand."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ MakeTables = Callable[..., dict[str, ibis.Table]]
 #: A loaded machine is slow, not wrong; where CI is set, every run draws the same examples.
 settings.register_profile("house", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("house")
+#: Queries are many small objects that stay: collecting garbage seldom saves a good part of the time.
+gc.set_threshold(50_000, 20, 50)
 
 
 # -- options -----------------------------------------------------------------------------------------------------------
@@ -51,6 +54,13 @@ def reference_data(request: pytest.FixtureRequest) -> Path:
     if not folder.is_dir():
         pytest.fail(f"--reference-data: there is no folder {folder}", pytrace=False)
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what reads the demo's report on one worker: another would wait for it, or make it twice."""
+    for item in items:
+        if "rendered_reports" in getattr(item, "fixturenames", ()) or "demo-" in item.name:
+            item.add_marker(pytest.mark.xdist_group("demo_report"))
 
 
 @pytest.hookimpl(wrapper=True)

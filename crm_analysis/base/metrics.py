@@ -41,6 +41,8 @@ class Metric:
         Quarters of data that must lie before the quarter, or the value would be an artefact of where data begin.
     is_proportion
         The numerator counts some of the denominator, so that a binomial interval is meaningful.
+    is_event_rate
+        The numerator counts events, of which one customer may have several, so that a Poisson interval is meaningful.
     period_quarters
         Quarters that it covers, this one included: values by tier take the tier at their beginning.
     department
@@ -61,6 +63,7 @@ class Metric:
     scale: float = 1.0
     history_quarters: int = 0
     is_proportion: bool = False
+    is_event_rate: bool = False
     period_quarters: int = 1
     department: Department = "sales"
     owner: str = "evaluation"
@@ -124,7 +127,7 @@ _ALL = (
     Metric("first_response_hours", "hours", "down", 30, "E7", "measure.response_hours", "measure.answered_inquiries",
            needs=("interactions",), department="service"),
     Metric("complaint_rate", "share", "down", 30, "E8", "measure.complaints", "measure.buyers",
-           needs=("interactions",), department="service"),
+           needs=("interactions",), is_event_rate=True, department="service"),
     Metric("contacts_per_customer_month", "score", "up", 30, "E5", "measure.effective_contacts",
            "measure.year_buyer_months", needs=("interactions",), history_quarters=3),
     Metric("frequent_contact_share", "share", "up", 30, "E5", "measure.frequent_customers", "measure.year_buyers",
@@ -152,7 +155,7 @@ _ALL = (
     Metric("complaint_response_rate", "share", "up", 30, "E8", "measure.complaints_in_time", "measure.complaints_due",
            needs=_CASES, is_proportion=True, department="service"),
     Metric("complaints_per_100_orders", "score", "down", 30, "E8", "measure.complaints", "measure.orders",
-           needs=("interactions",), scale=100, department="service"),
+           needs=("interactions",), scale=100, is_event_rate=True, department="service"),
 )  # fmt: skip
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.id: metric for metric in _ALL})

@@ -42,6 +42,8 @@ class KpiSettings(Frozen):
     ----------
     contacts_a_month
         Effective contacts a month, on the mean of the quarter, from which a customer is contacted often enough (E5).
+    unreached_outcomes
+        Values of ``interactions.outcome`` of our own contacts that reached nobody: no effective contacts (E5).
     referral_channels
         Values of ``customers.acquisition_channel`` that are referrals (E3).
     minimum_customers
@@ -51,6 +53,7 @@ class KpiSettings(Frozen):
     """
 
     contacts_a_month: Positive = 2
+    unreached_outcomes: tuple[str, ...] = ("no_answer",)
     referral_channels: Annotated[tuple[str, ...], Field(min_length=1)] = ("referral",)
     minimum_customers: Annotated[int, Field(ge=1)] = 10
     cohort_quarters: Annotated[int, Field(ge=2, le=20)] = 8

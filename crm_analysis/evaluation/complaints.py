@@ -6,6 +6,7 @@ import pandas as pd
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
+from crm_analysis.evaluation.intervals import poisson_interval, wilson_interval
 from crm_analysis.evaluation.service import SECONDS_PER_HOUR, STATES, answer_state, with_rate
 
 COMPLAINTS_SCHEMA: ResultSchema = dict.fromkeys(
@@ -19,7 +20,7 @@ COMPLAINT_RESPONSE_SCHEMA: ResultSchema = dict.fromkeys(
     OPEN,
 )  # fmt: skip
 #: Of these the complaints are some of the base; the others are rates that may pass 100.
-PROPORTIONS = ("urgent", "marketing", "mediated", "reopened")
+PROPORTIONS = ("non_buyers", "urgent", "marketing", "mediated", "reopened")
 
 
 def complaints_of(cases: ibis.Table) -> ibis.Table:
@@ -46,17 +47,19 @@ def complaints_table(
         fewer than ``settings.service.minimum_n``. By ``complaint_measure``:
 
         * ``per_customers``, ``per_orders``: all complaints of the quarter / customers with a counted order in it, or
-          their orders.
+          their orders, with exact 95 % intervals of a Poisson rate.
+        * ``non_buyers``: those of customers without a counted order in the quarter / all complaints of the quarter.
         * ``urgent``: urgent ones / complaints of known urgency; ``marketing``: about marketing / complaints with a
           coded reason (known when resolved); ``mediated``: settled by a third party / resolved complaints with an
-          outcome; ``reopened``: opened again / ever resolved. These are shares, with 95 % Wilson intervals, and count
-          complaints that came in and are visible to the customer.
+          outcome; ``reopened``: opened again / ever resolved. These count
+          complaints that came in and are visible to the customer; all shares have 95 % Wilson intervals.
     """
     sums = periods.filter(periods.quarter_start == ibis.literal(quarter.start))
     whole = sums.aggregate(
         complaints=sums.complaint_count.sum().fill_null(0),
         customers=sums.count(where=sums.order_count > 0),
         orders=sums.order_count.sum().fill_null(0),
+        non_buyers=sums.complaint_count.sum(where=sums.order_count == 0).fill_null(0),
     ).to_pandas()
     rows = complaints_of(cases)
     service = settings.service
@@ -72,7 +75,8 @@ def complaints_table(
         reopened=rows.count(where=rows.is_reopened),
         reopened_base=rows.count(where=rows.was_resolved),
     ).to_pandas()
-    found, shares = whole.iloc[0], counts.iloc[0]
+    found = whole.iloc[0]
+    shares = counts.iloc[0].to_dict() | {"non_buyers": found["non_buyers"], "non_buyers_base": found["complaints"]}
     table = pd.DataFrame(
         [
             ("per_customers", found["complaints"], found["customers"]),
@@ -84,11 +88,10 @@ def complaints_table(
     told = table["base_count"].where(table["base_count"] >= service.minimum_n)
     table["per_100"] = (table["complaint_count"] / told * 100).astype("float64").round(6)
     is_share = table["complaint_measure"].isin(PROPORTIONS)
-    trials = table["base_count"].where(is_share, 0)
-    shares_of = with_rate(
-        table, "share", table["complaint_count"].where(is_share, 0), trials, minimum_n=service.minimum_n
-    )
-    return table.assign(per_100_low=shares_of["share_low"] * 100, per_100_high=shares_of["share_high"] * 100).round(6)
+    of_shares = wilson_interval(table["complaint_count"], told, where=is_share & told.notna())
+    of_rates = poisson_interval(table["complaint_count"], told, where=~is_share & told.notna())
+    low, high = (share.fillna(rate) * 100 for share, rate in zip(of_shares, of_rates, strict=True))
+    return table.assign(per_100_low=low.round(6), per_100_high=high.round(6))
 
 
 def complaint_response_table(cases: ibis.Table, *, settings: EvaluationSettings) -> pd.DataFrame:

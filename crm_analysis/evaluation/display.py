@@ -36,11 +36,12 @@ def change_message(change: float | None, *, unit: str, kind: str, absent: str = 
     return message(f"change.points_{sign}", change=abs(points))
 
 
-def interval_message(row: Mapping[str, Any]) -> Message:
-    """Return the 95 % interval of a row of the scorecard as a clause; a dash where there is none."""
+def interval_message(row: Mapping[str, Any], *, unit: str = "share") -> Message:
+    """Return the interval from ``low`` to ``high`` of a value in its unit as a clause; a dash where there is none."""
     if row["low"] != row["low"] or row["high"] != row["high"]:  # NaN is unequal to itself
         return message("value.absent")
-    return message("value.interval", low=float(row["low"]), high=float(row["high"]))
+    of_unit = "value.interval" if unit == "share" else "value.interval_number"
+    return message(of_unit, low=round(float(row["low"]), 6), high=round(float(row["high"]), 6))
 
 
 def target_message(target: float | None, *, kpi: str) -> Message:
@@ -72,7 +73,7 @@ def format_scorecard(scorecard: pd.DataFrame, *, words: Words) -> pd.DataFrame:
         {
             "kpi": scorecard["kpi"],
             "value": pd.Series([value(row) for row in rows], dtype="str"),
-            "interval": pd.Series([words.say(interval_message(row)) for row in rows], dtype="str"),
+            "interval": pd.Series([words.say(interval_message(row, unit=row["unit"])) for row in rows], dtype="str"),
             "target": pd.Series([words.say(target_message(t, kpi=k)) for t, k in targets], dtype="str"),
             "attainment_share": scorecard["attainment_share"],
             "change": pd.Series(change("change", "change_absent"), dtype="str"),

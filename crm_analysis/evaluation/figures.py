@@ -14,7 +14,7 @@ from crm_analysis.base.words import Words
 from crm_analysis.evaluation.display import value_message
 
 TREND_KPIS = ("revenue", "active_customers", "customer_retention_rate", "average_order_value", "satisfaction_rate",
-              "first_response_hours")  # fmt: skip
+              "first_response_business_hours")  # fmt: skip
 
 
 def plot_attainment(scorecard: pd.DataFrame, *, words: Words) -> Figure:

@@ -1,17 +1,19 @@
 """Sentences about the scorecard, with the numbers they rest on."""
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 import pandas as pd
 
-from crm_analysis.base.metrics import METRICS
+from crm_analysis.base.metrics import DERIVED_TABLES, METRICS
 from crm_analysis.base.words import Message, message
 from crm_analysis.evaluation.display import change_message, target_message, value_message
+from crm_analysis.evaluation.scorecard import is_beyond_chance
 
 
 def finding_scorecard(scorecard: pd.DataFrame) -> Message:
-    """Return how many KPIs reach their target, and the one that is furthest from it."""
+    """Return how many KPIs reach their target, and the one that is furthest from it by more than chance."""
     if scorecard.empty:
         return message("finding.scorecard_no_purchase")
     judged = scorecard.loc[scorecard["status"].isin(["good", "watch", "bad"])]
@@ -21,7 +23,10 @@ def finding_scorecard(scorecard: pd.DataFrame) -> Message:
     missed = judged.loc[judged["status"] != "good"]
     if missed.empty:
         return message("finding.scorecard_all_good", kpi_count=len(judged))
-    worst = missed.sort_values(["attainment_share", "kpi"], na_position="last").iloc[0]
+    clear = missed.loc[is_beyond_chance(missed)]
+    if clear.empty:
+        return message("finding.scorecard_by_chance", good_count=good, kpi_count=len(judged))
+    worst = clear.sort_values(["attainment_share", "kpi"], na_position="last").iloc[0]
     return message("finding.scorecard", good_count=good, kpi_count=len(judged), worst=_kpi_clause(worst))
 
 
@@ -57,13 +62,23 @@ def note_history(scorecard: pd.DataFrame) -> Message:
 
 
 def finding_unavailable(scorecard: pd.DataFrame) -> Message:
-    """Return how many KPIs cannot be had because their tables are lacking, or that all are there."""
+    """Return which KPIs cannot be had and the tables they need, or that all are there."""
     if scorecard.empty:
         return message("finding.scorecard_no_purchase")
     absent = [metric for id_, metric in METRICS.items() if id_ not in set(scorecard["kpi"])]
     if not absent:
         return message("note.kpi_all_available", kpi_count=len(METRICS))
-    return message("note.kpi_unavailable", kpi_count=len(absent), kpi=message(absent[0].name))
+    needed = dict.fromkeys(tuple(name for name in metric.needs if name not in DERIVED_TABLES) for metric in absent)
+    clauses = [
+        message(
+            "note.kpi_needs",
+            tables=[message("note.kpi_table", table=name) for name in tables],
+            kpis=[message(metric.name) for metric in absent if set(metric.needs) - set(DERIVED_TABLES) == set(tables)],
+        )
+        for tables in needed
+    ]
+    told = reduce(lambda said, clause: message("note.kpi_needs_more", said=said, more=clause), clauses)
+    return message("note.kpi_unavailable", kpi_count=len(absent), told=told)
 
 
 def alt_attainment(scorecard: pd.DataFrame) -> Message:

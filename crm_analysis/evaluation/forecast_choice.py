@@ -21,7 +21,8 @@ def backtest_summary_table(forecasts: pd.DataFrame) -> pd.DataFrame:
     """Return the error and the coverage of every candidate over the quarters it was tested on.
 
     columns of ``FORECASTS_SCHEMA`` -> ``forecast_model, backtest_count, mean_error_share`` (mean absolute error, MAPE,
-    0-1), ``in_80_count, in_95_count, unconverged_count``; only quarters whose revenue is known and above 0
+    0-1), ``bias_share`` (mean error with its sign: below 0 where forecasts lie too low), ``under_count`` (forecasts
+    below what came), ``in_80_count, in_95_count, unconverged_count``; only quarters whose revenue is known and above 0
     """
     known = forecasts.loc[forecasts["error_share"].notna()]
     rows = [
@@ -29,6 +30,8 @@ def backtest_summary_table(forecasts: pd.DataFrame) -> pd.DataFrame:
             "forecast_model": model,
             "backtest_count": len(own),
             "mean_error_share": round(float(own["error_share"].abs().mean()), 6) if len(own) else float("nan"),
+            "bias_share": round(float(own["error_share"].mean()), 6) if len(own) else float("nan"),
+            "under_count": int((own["error_share"] < 0).sum()),
             "in_80_count": int(own["is_in_80"].sum()),
             "in_95_count": int(own["is_in_95"].sum()),
             "unconverged_count": int((~own["is_converged"].astype(bool)).sum()),
@@ -36,8 +39,9 @@ def backtest_summary_table(forecasts: pd.DataFrame) -> pd.DataFrame:
         for model, own in ((model, known.loc[known["forecast_model"] == model]) for model in MODELS)
         if (forecasts["forecast_model"] == model).any()
     ]
-    kinds = {"forecast_model": "str", "mean_error_share": "float64"}
-    names = ["forecast_model", "backtest_count", "mean_error_share", "in_80_count", "in_95_count", "unconverged_count"]
+    kinds = {"forecast_model": "str", "mean_error_share": "float64", "bias_share": "float64"}
+    names = ["forecast_model", "backtest_count", "mean_error_share", "bias_share", "under_count", "in_80_count",
+             "in_95_count", "unconverged_count"]  # fmt: skip
     return pd.DataFrame(rows, columns=names).astype({name: kinds.get(name, "int64") for name in names})
 
 
@@ -79,7 +83,8 @@ def forecast_document(
         ``status``: ``ok``, ``too_short``, ``incomplete``; ``message``; ``next`` and ``last``: rows of ``forecasts`` of
         the model chosen before each of the two quarters (empty where there is none; ``last`` is what was said of
         ``quarter`` at the end of the one before); ``backtest``: row of :func:`backtest_summary_table` of the next
-        quarter's model, and ``is_range_narrow``: that few quarters inside a range come by chance less than once in 20.
+        quarter's model, and ``is_range_narrow``: that few quarters inside a range come by chance less than once in 20;
+        ``is_one_sided``: all forecasts lay on the same side of what came.
     """
     document: dict[str, Any] = {"next": None, "last": None, "backtest": None}
     if not is_complete:
@@ -105,10 +110,11 @@ def _backtest(row: pd.Series) -> dict[str, Any]:
     from scipy.stats import binom
 
     counts = {name: int(row[name]) for name in row.index if name.endswith("_count")}
-    error, n = float(row["mean_error_share"]), counts["backtest_count"]
+    errors = {name: None if pd.isna(row[name]) else float(row[name]) for name in ("mean_error_share", "bias_share")}
+    n, under = counts["backtest_count"], counts["under_count"]
     inside = [(counts["in_80_count"], LEVELS[0]), (counts["in_95_count"], LEVELS[1])]
     is_narrow = n > 0 and any(float(binom.cdf(count, n, level)) < 0.05 for count, level in inside)
-    return counts | {"mean_error_share": error if error == error else None, "is_range_narrow": is_narrow}
+    return counts | errors | {"is_range_narrow": is_narrow, "is_one_sided": n > 0 and under in {0, n}}
 
 
 def _chosen(forecasts: pd.DataFrame, *, target: str, settings: ForecastSettings) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
+from crm_analysis.evaluation.intervals import poisson_interval, wilson_interval
 from crm_analysis.evaluation.registry import KpiInputs, available_kpis, kpi_totals
 
 KPI_HISTORY_SCHEMA: ResultSchema = dict.fromkeys(
@@ -44,13 +45,13 @@ def kpi_history(
     -------
     pandas.DataFrame
         ``value`` in the metric's unit (shares 0-1, points 0-100, amounts in currency); null where the denominator is 0
-        or too few quarters lie before, which ``is_history_short`` tells apart. ``low`` and ``high`` are the 95 % Wilson
-        interval of proportions, else null.
+        or too few quarters lie before, which ``is_history_short`` tells apart. ``low`` and ``high`` are the 95 %
+        interval of proportions and of rates of events, else null; see :mod:`crm_analysis.evaluation.intervals`.
 
     Notes
     -----
     Quarters before the first purchase are left out, and so is a first quarter that the data reach only in part: its
-    sums are those of a piece, no base for a comparison. REQUIREMENTS E10; intervals after Wilson (1927).
+    sums are those of a piece, no base for a comparison. REQUIREMENTS E10.
     """
     if pd.isna(periods.filter(periods.order_count > 0).quarter_start.min().to_pandas()):
         return empty_history()
@@ -116,8 +117,11 @@ def with_values(parts: pd.DataFrame, *, has_history: pd.Series) -> pd.DataFrame:
         numerator=parts["numerator"].round(4),
         denominator=below.round(4),
     )
-    is_proportion = metrics.map(lambda m: m.is_proportion) & (table["n"] > 0)
-    table["low"], table["high"] = wilson_interval(table["numerator"], table["denominator"], where=is_proportion)
+    above, below, is_known = table["numerator"], table["denominator"], table["n"] > 0
+    shares = wilson_interval(above, below, where=metrics.map(lambda m: m.is_proportion).astype(bool) & is_known)
+    rates = poisson_interval(above, below, where=metrics.map(lambda m: m.is_event_rate).astype(bool) & is_known)
+    for name, of_share, of_rate in zip(("low", "high"), shares, rates, strict=True):
+        table[name] = (of_share.fillna(of_rate) * scale).round(6)
     return table
 
 
@@ -130,13 +134,3 @@ def empty_history() -> pd.DataFrame:
 
 def _quarters_between(earlier: Quarter, later: Quarter) -> int:
     return (later.year * 4 + later.number) - (earlier.year * 4 + earlier.number)
-
-
-def wilson_interval(successes: pd.Series, trials: pd.Series, *, where: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Return the 95 % Wilson interval, null outside ``where``."""
-    z = 1.959963984540054
-    n = trials.where(where & (trials > 0))
-    share = successes / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return (middle - half).clip(lower=0).round(6), (middle + half).clip(upper=1).round(6)

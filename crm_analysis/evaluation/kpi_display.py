@@ -56,7 +56,7 @@ def format_breakdown(
         dimension: [row["part"] for row in records],
         "kpi": [row["kpi"] for row in records],
         "value": [words.say(part_value(row)) for row in records],
-        "interval": [words.say(interval_message(row)) for row in records],
+        "interval": [words.say(interval_message(row, unit=row["unit"])) for row in records],
         "company_value": [words.say(value_message(whole.get(row["kpi"]), unit=row["unit"])) for row in records],
         "target": [words.say(target_message(row["target"], kpi=row["kpi"])) for row in records],
         "n": pd.Series([row["n"] for row in records], dtype="int64"),
@@ -106,6 +106,20 @@ def format_satisfaction(satisfaction: pd.DataFrame, *, words: Words) -> pd.DataF
             "answer_count": satisfaction["answer_count"],
             "satisfaction": _texts(satisfaction["satisfaction_rate"], style="share", words=words),
             "interval": pd.Series([words.say(interval_message(row)) for row in records], dtype="str"),
+        }
+    )
+
+
+def format_surveys_sent(sent: pd.DataFrame, *, words: Words) -> pd.DataFrame:
+    """Return what became of every question for reading; shares of too few say so."""
+    return pd.DataFrame(
+        {
+            "question": sent["question"],
+            "asked_count": sent["asked_count"],
+            "sent_count": sent["sent_count"],
+            "survey_returned_count": sent["returned_count"],
+            "survey_response": _texts(sent["response_rate"], style="share", words=words),
+            "valid_answer_count": sent["answer_count"],
         }
     )
 
@@ -180,4 +194,4 @@ def _texts(values: pd.Series, *, style: str, words: Words) -> pd.Series:
 def _score_interval(low: float, high: float, *, words: Words) -> str:
     if low != low:  # NaN is unequal to itself
         return words.say(message("value.absent"))
-    return words.say(message("kpis.score_interval", low=round(float(low), 2), high=round(float(high), 2)))
+    return words.say(message("value.interval_number", low=round(float(low), 2), high=round(float(high), 2)))

@@ -11,13 +11,14 @@ from crm_analysis.base.settings_kpis import SatisfactionSettings
 from crm_analysis.base.words import Message, message
 from crm_analysis.evaluation.breakdown import NOT_RECORDED, WHOLE
 from crm_analysis.evaluation.display import target_message, value_message
+from crm_analysis.evaluation.scorecard import is_beyond_chance
 from crm_analysis.evaluation.value_growth import FACTORS
 
 _JUDGED = ("good", "watch", "bad")
 
 
 def finding_breakdown(breakdown: pd.DataFrame, *, dimension: str) -> Message:
-    """Return how many values by tier, owner, ... reach their target, and the one furthest from it."""
+    """Return how many values by tier, owner, ... reach their target, and the one furthest from it beyond chance."""
     rows = breakdown.loc[breakdown["dimension"] == dimension]
     if rows.empty:
         return message("kpis.breakdown_none", dimension=message(f"kpis.by.{dimension}"))
@@ -30,10 +31,12 @@ def finding_breakdown(breakdown: pd.DataFrame, *, dimension: str) -> Message:
     missed = judged.loc[judged["status"] != "good"]
     if missed.empty:
         return message("kpis.breakdown_all_good", judged_count=len(judged), **counts)
-    worst = missed.sort_values(["attainment_share", "kpi", "part"], na_position="last").iloc[0]
-    return message(
-        "kpis.breakdown", judged_count=len(judged), good_count=good, worst=_worst(worst, dimension=dimension), **counts
-    )
+    counts |= {"judged_count": len(judged), "good_count": good}
+    clear = missed.loc[is_beyond_chance(missed)]
+    if clear.empty:
+        return message("kpis.breakdown_by_chance", **counts)
+    worst = clear.sort_values(["attainment_share", "kpi", "part"], na_position="last").iloc[0]
+    return message("kpis.breakdown", clear_count=len(clear), worst=_worst(worst, dimension=dimension), **counts)
 
 
 def _worst(row: pd.Series, *, dimension: str) -> Message:
@@ -113,7 +116,9 @@ def finding_coverage(satisfaction: pd.DataFrame, *, settings: SatisfactionSettin
 
 
 def finding_satisfaction(estimate: Mapping[str, Any]) -> Message:
-    """Return the raw and the weighted satisfaction rate, or that the answers are too few."""
+    """Return the raw and the weighted satisfaction rate, or that nobody was asked, or that the answers are too few."""
+    if estimate and estimate["status"] == "not_asked":
+        return message("kpis.satisfaction_not_asked")
     if not estimate or estimate["status"] == "too_small":
         minimum = METRICS["satisfaction_rate"].minimum_n
         return message("kpis.satisfaction_few", n=estimate["n"] if estimate else 0, minimum=minimum)
@@ -125,17 +130,24 @@ def finding_satisfaction(estimate: Mapping[str, Any]) -> Message:
     )  # fmt: skip
 
 
-def finding_questions(questions: pd.DataFrame) -> Message:
-    """Return the weakest of the five-point questions and whether a special improvement plan is due."""
+def note_surveys_sent(sent: pd.DataFrame, *, question: str) -> Message:
+    """Return how many questions were sent, and that coverage and response are those of one of them."""
+    return message("kpis.note_surveys_sent", question_count=len(sent), question=question)
+
+
+def finding_questions(questions: pd.DataFrame, *, settings: SatisfactionSettings) -> Message:
+    """Return the weakest of the five-point questions, how sure that is, and whether an improvement plan is due."""
     whole = questions.loc[questions["tier"] == WHOLE]
     told = whole.loc[whole["band"] != "too_small"]
     if told.empty:
         n = 0 if whole.empty else int(whole["n"].max())
         return message("kpis.questions_few", n=n, minimum=METRICS["csat_points"].minimum_n)
+    line = settings.excellent_from
     weakest = told.sort_values(["score_mean", "question"]).iloc[0]
     return message(
         f"kpis.questions_{weakest['band']}", question=str(weakest["question"]), score=round(weakest["score_mean"], 2),
-        n=int(weakest["n"]), question_count=len(told), plan_count=int((told["band"] == "plan").sum()),
+        n=int(weakest["n"]), question_count=len(told), plan_count=int((told["band"] == "plan").sum()), line=line,
+        sure_count=int((told["score_mean_low"] >= line).sum()),
     )  # fmt: skip
 
 
@@ -200,8 +212,9 @@ def finding_growth_per_customer(document: Mapping[str, Any]) -> Message:
     if not document or document["growth_rate"] is None:
         return message("kpis.growth_few", n=int(document["n"]) if document else 0)
     return message(
-        "kpis.growth_per_customer", rate=document["growth_rate"], median=document["median_rate"], n=document["n"],
-        growing=document["growing_count"], no_base=document["no_base_count"],
+        "kpis.growth_per_customer", rate=document["growth_rate"], total=document["total_rate"],
+        median=document["median_rate"], n=document["n"], growing=document["growing_count"],
+        no_base=document["no_base_count"],
     )  # fmt: skip
 
 

@@ -38,10 +38,13 @@ def complaint_rate(inputs: KpiInputs) -> ibis.Table:
 def contacted_buyers(inputs: KpiInputs) -> ibis.Table:
     """Return ``customer_id, contact_count`` of the buyers of the last four quarters: effective contacts of the quarter.
 
-    Effective: our own contacts other than mass marketing, and inbound ones that a human answered by the quarter's end.
+    Effective: our own contacts other than mass marketing that reached somebody (``settings.kpis.unreached_outcomes``;
+    an outcome that is not recorded by the quarter's end counts as reached), and inbound ones that a human answered by
+    then.
     """
     rows = inputs.within("interactions", "opened_on")
-    ours = (rows.direction == "out") & (rows.kind != "marketing")
+    is_reached = ~rows.outcome.isin(inputs.settings.kpis.unreached_outcomes).fill_null(False)
+    ours = (rows.direction == "out") & (rows.kind != "marketing") & is_reached
     answered = (rows.direction == "in") & rows.first_human_reply_at.notnull()
     counts = rows.group_by("customer_id").aggregate(contact_count=rows.count(where=ours | answered))
     joined = inputs.buyers(-3, 0).left_join(counts, "customer_id")

@@ -64,15 +64,21 @@ def nps(inputs: KpiInputs) -> ibis.Table:
     return contributed(rows, numerator=promoters - detractors, denominator=rows.count(), n=rows.count())
 
 
+def sent_for_satisfaction(inputs: KpiInputs) -> ibis.Table:
+    """Return the rows of questionnaires sent in the quarter that ask for satisfaction; others are other samples."""
+    rows = inputs.within("surveys", "sent_on")
+    return rows.filter(rows.question == inputs.settings.satisfaction_question)
+
+
 @kpi("survey_coverage_rate")
 def survey_coverage_rate(inputs: KpiInputs) -> ibis.Table:
-    """Buyers of the last four quarters who were sent a questionnaire in the quarter / those buyers (E1)."""
-    return share_of(inputs.buyers(-3, 0), inputs.within("surveys", "sent_on").select("customer_id").distinct())
+    """Buyers of the last four quarters who were asked for their satisfaction in the quarter / those buyers (E1)."""
+    return share_of(inputs.buyers(-3, 0), sent_for_satisfaction(inputs).select("customer_id").distinct())
 
 
 @kpi("survey_response_rate")
 def survey_response_rate(inputs: KpiInputs) -> ibis.Table:
-    """Questionnaires sent in the quarter and answered by its end / questionnaires sent (E1)."""
-    rows = inputs.within("surveys", "sent_on")
+    """Satisfaction questionnaires sent in the quarter and answered by its end / those sent (E1)."""
+    rows = sent_for_satisfaction(inputs)
     rows = rows.group_by("customer_id", "survey_id").aggregate(is_answered=rows.answered_at.notnull().any())
     return contributed(rows, numerator=rows.count(where=rows.is_answered), denominator=rows.count(), n=rows.count())

@@ -79,10 +79,14 @@ def note_backtest(document: Mapping[str, Any]) -> Message:
         return message("forecast.no_forecast")
     if backtest["backtest_count"] == 0:
         return message("forecast.no_backtest")
+    sided = "one_sided" if backtest["is_one_sided"] else "two_sided"
     is_fitted = document["next"]["is_converged"] and not backtest["unconverged_count"]
     return message(
         "forecast.backtest", model=document["next"]["forecast_model"], n=backtest["backtest_count"],
-        error=backtest["mean_error_share"], in_80=backtest["in_80_count"], in_95=backtest["in_95_count"],
+        error=backtest["mean_error_share"],
+        bias=message(f"forecast.{sided}", under=backtest["under_count"], n=backtest["backtest_count"],
+                     over=backtest["backtest_count"] - backtest["under_count"], bias=backtest["bias_share"]),
+        in_80=backtest["in_80_count"], in_95=backtest["in_95_count"],
         judged=message("forecast.range_narrow" if backtest["is_range_narrow"] else "forecast.range_held"),
         fit=message("forecast.converged" if is_fitted else "forecast.unconverged"),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_kpis import SatisfactionSettings
 from crm_analysis.evaluation.breakdown import NOT_RECORDED, WHOLE
-from crm_analysis.evaluation.history import wilson_interval
+from crm_analysis.evaluation.intervals import wilson_interval
 from crm_analysis.evaluation.kpis import EXACT, KpiInputs
 from crm_analysis.evaluation.kpis_surveys import (
     DETRACTOR_TO,
@@ -30,6 +30,9 @@ SATISFACTION_SCHEMA: ResultSchema = dict.fromkeys(
 )  # fmt: skip
 QUESTIONS_SCHEMA: ResultSchema = dict.fromkeys(
     ["tier", "question", "n", "score_mean", "score_mean_low", "score_mean_high", "band"], OPEN
+)
+SURVEYS_SENT_SCHEMA: ResultSchema = dict.fromkeys(
+    ["question", "asked_count", "sent_count", "returned_count", "response_rate", "answer_count"], OPEN
 )
 BANDS = ("excellent", "fair", "plan", "too_small")
 Z = 1.959963984540054
@@ -58,9 +61,10 @@ def satisfaction_table(
     Returns
     -------
     pandas.DataFrame
-        ``customer_count``: buyers of the last four quarters; ``asked_count``: those of them sent a questionnaire;
-        ``coverage_share`` their ratio, ``coverage_status`` against the target (``good``, ``bad``, ``too_small`` below
-        30 customers). ``sent_count`` and ``returned_count``: questionnaires, also to others. Rates are null below 30
+        ``customer_count``: buyers of the last four quarters; ``asked_count``: those of them who were asked for their
+        satisfaction; ``coverage_share`` their ratio, ``coverage_status`` against the target (``good``, ``bad``,
+        ``too_small`` below 30 customers). ``sent_count`` and ``returned_count``: questionnaires with that question,
+        also to others. Rates are null below 30
         of what they are made from. ``satisfaction_rate_low`` and ``_high``: 95 % Wilson interval. REQUIREMENTS E1.
     """
     rows = parts.loc[parts["kpi"].isin(list(_KPIS)) & parts["dimension"].isin([WHOLE, "tier"])]
@@ -98,9 +102,9 @@ def satisfaction_estimate(satisfaction: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``status`` (``ok``, ``too_small`` below 30 answers, ``no_tiers``), ``raw_rate``, ``weighted_rate`` with
-        ``low`` and ``high`` (95 %), ``n`` answers, ``tier_count`` tiers with an answer, ``covered_share``: share of the
-        customers whose tier has one; what the others think is unknown. REQUIREMENTS E1.
+        ``status`` (``ok``, ``not_asked``, ``too_small`` below 30 answers, ``no_tiers``), ``raw_rate``,
+        ``weighted_rate`` with ``low`` and ``high`` (95 %), ``n`` answers, ``tier_count`` tiers with an answer,
+        ``covered_share``: share of the customers whose tier has one; what the others think is unknown. REQUIREMENTS E1.
 
     Notes
     -----
@@ -115,7 +119,7 @@ def satisfaction_estimate(satisfaction: pd.DataFrame) -> dict[str, Any]:
     answered = tiers.loc[tiers["answer_count"] > 0]
     counts = {"n": n, "tier_count": len(answered)}
     if n < _MINIMUM:
-        return {"status": "too_small", **absent, **counts}
+        return {"status": "too_small" if whole["sent_count"].sum() else "not_asked", **absent, **counts}
     raw = round(float(whole["satisfied_count"].iloc[0]) / n, 6)
     if answered.empty:
         return {"status": "no_tiers", **absent, **counts, "raw_rate": raw}
@@ -133,6 +137,31 @@ def satisfaction_estimate(satisfaction: pd.DataFrame) -> dict[str, Any]:
         "high": round(min(1.0, rate + Z * error), 6),
         "covered_share": round(float(size.sum() / tiers["customer_count"].sum()), 6),
     }
+
+
+def surveys_sent_table(inputs: KpiInputs) -> pd.DataFrame:
+    """Return what became of every question that was sent to customers in the quarter, by its name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``asked_count``: customers; ``sent_count`` and ``returned_count``: questionnaires with the question, those
+        answered by the quarter's end; ``response_rate`` their ratio, null below 30; ``answer_count``: those with a
+        score on its scale. Questionnaires with several questions count in each: the rows do not add up. REQUIREMENTS
+        E1.
+    """
+    rows = inputs.within("surveys", "sent_on")
+    is_back = rows.answered_at.notnull()
+    is_valid = is_back & rows.score.between(rows.scale_min, rows.scale_max) & (rows.scale_max > rows.scale_min)
+    counts = rows.group_by("question").aggregate(
+        asked_count=rows.customer_id.nunique(),
+        sent_count=rows.survey_id.nunique(),
+        returned_count=rows.survey_id.nunique(where=is_back),
+        answer_count=rows.survey_id.nunique(where=is_valid.fill_null(False)),
+    )
+    table = counts.order_by("question").to_pandas()
+    table["response_rate"] = _rate(table["returned_count"], table["sent_count"])
+    return table[list(SURVEYS_SENT_SCHEMA)].astype({"question": "str", "response_rate": "float64"})
 
 
 def survey_questions_table(inputs: KpiInputs, tiers: ibis.Table | None = None) -> pd.DataFrame:

@@ -140,6 +140,11 @@ def status_of(value: float, target: float, *, metric: Metric, n: int, tolerance:
     return "watch" if short <= round(abs(target) * tolerance, _DIGITS) else "bad"
 
 
+def is_beyond_chance(judged: pd.DataFrame) -> pd.Series:
+    """Return which values lie further from their target than their 95 % interval reaches, or have no interval."""
+    return ~judged["target"].between(judged["low"], judged["high"])
+
+
 def _state(row: Mapping[Any, Any]) -> str:
     """Return why a row of the history has no value, or nothing."""
     if row["is_history_short"]:
@@ -168,6 +173,7 @@ __all__ = [
     "attainment_score",
     "change_score",
     "check_targets",
+    "is_beyond_chance",
     "scorecard_table",
     "status_of",
 ]

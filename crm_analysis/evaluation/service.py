@@ -12,6 +12,7 @@ from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
 from crm_analysis.evaluation.business_time import with_business_seconds
+from crm_analysis.evaluation.intervals import wilson_interval
 from crm_analysis.sources.as_of import utc_midnight
 from crm_analysis.sources.business_calendar import BusinessCalendar
 
@@ -256,12 +257,9 @@ def with_rate(
     table: pd.DataFrame, name: str, successes: pd.Series, trials: pd.Series, *, minimum_n: int
 ) -> pd.DataFrame:
     """Return a table with a share and its 95 % Wilson interval, null below ``minimum_n`` trials."""
-    from statsmodels.stats.proportion import proportion_confint
-
     told = trials.where(trials >= minimum_n).astype("float64")
-    low, high = proportion_confint(successes.astype("float64"), told, method="wilson")
-    values = {name: successes / told, f"{name}_low": low, f"{name}_high": high}
-    return table.assign(**{key: pd.Series(value, index=table.index).round(6) for key, value in values.items()})
+    low, high = wilson_interval(successes, told, where=told.notna())
+    return table.assign(**{name: (successes / told).round(6), f"{name}_low": low, f"{name}_high": high})
 
 
 def _limit_seconds(rows: ibis.Table, *, settings: EvaluationSettings) -> ibis.Value:

@@ -119,7 +119,9 @@ def finding_complaints(complaints: pd.DataFrame, *, settings: EvaluationSettings
     return message(
         "service.complaints", count=count,
         per_customers=float(per_customers["per_100"]), customers=int(per_customers["base_count"]),
-        per_orders=float(per_orders["per_100"]), orders=int(per_orders["base_count"]),
+        low=round(float(per_customers["per_100_low"]), 2), high=round(float(per_customers["per_100_high"]), 2),
+        non_buyers=int(rows["non_buyers"]["complaint_count"]), per_orders=float(per_orders["per_100"]),
+        orders=int(per_orders["base_count"]),
         marketing=int(rows["marketing"]["complaint_count"]), coded=int(rows["marketing"]["base_count"]),
         mediated=int(rows["mediated"]["complaint_count"]), settled=int(rows["mediated"]["base_count"]),
     )  # fmt: skip

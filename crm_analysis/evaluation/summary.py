@@ -12,6 +12,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.words import Message, Words, message
 from crm_analysis.evaluation.display import target_message, value_message
 from crm_analysis.evaluation.findings import finding_movement, finding_scorecard
+from crm_analysis.evaluation.scorecard import is_beyond_chance
 
 MAX_DECISIONS = 4
 _LATE_BANDS = ("high", "very_high")
@@ -153,10 +154,10 @@ def _completeness_finding(score: float | None, target: float) -> list[tuple[str,
 
 
 def _kpi_decisions(scorecard: pd.DataFrame) -> list[Decision]:
-    """Return a measure for each KPI that misses its target, furthest from it first."""
+    """Return a measure for each KPI that misses its target: by more than chance first, then furthest from it."""
     missed = scorecard.loc[scorecard["status"].isin(["bad", "watch"])]
-    missed = missed.assign(is_watched=missed["status"] == "watch")
-    ordered = missed.sort_values(["is_watched", "attainment_share", "kpi"], na_position="last")
+    missed = missed.assign(is_watched=missed["status"] == "watch", is_by_chance=~is_beyond_chance(missed))
+    ordered = missed.sort_values(["is_by_chance", "is_watched", "attainment_share", "kpi"], na_position="last")
     return [
         (
             message(f"measure_for.{row['kpi']}"),

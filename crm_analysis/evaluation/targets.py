@@ -16,9 +16,16 @@ Key = tuple[str, str | None]
 
 
 def all_targets(settings: EvaluationSettings) -> tuple[Target, ...]:
-    """Return the targets of settings with those that stand beside a standard, unless the KPI has one of its own."""
+    """Return the targets of settings with those that stand beside a standard, unless the KPI has one of its own.
+
+    The first response is judged on one clock, that of the standard.
+    """
     given = {target.kpi for target in settings.targets if target.tier is None}
-    standards = {
+    responses = {"business": "first_response_business_hours", "calendar": "first_response_hours"}
+    response = {} if given & set(responses.values()) else {
+        responses[settings.service.sla_clock]: settings.first_response_hours
+    }  # fmt: skip
+    standards = response | {
         "sla_attainment_rate": settings.service.sla_target,
         "closed_loop_rate": settings.service.closed_loop_target,
         "survey_coverage_rate": settings.satisfaction.coverage_target,

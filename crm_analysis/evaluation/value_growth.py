@@ -171,15 +171,21 @@ def growth_document(inputs: KpiInputs, classes: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``n`` customers with a positive amount in the earlier year, ``growth_rate`` of their amounts together,
-        ``median_rate`` over them, ``growing_count`` (by more than the band), ``no_base_count``; rates null below 30
-        customers.
+        ``n`` customers with a positive amount in the earlier year, ``growth_rate`` of their amounts together: the net
+        revenue retention of the year less 1, which no new customer raises; ``total_rate``: growth of the amounts of
+        all customers; ``median_rate`` over those with a base; ``growing_count`` (by more than the band),
+        ``no_base_count``; rates null below 30 customers.
     """
-    rows = yearly_sums(inputs).filter(ibis._.spend_before > 0)
+    rows = yearly_sums(inputs)
+    has_base = rows.spend_before > 0
     before, now = rows.spend_before.cast("float64"), rows.spend_now.cast("float64")
     found = rows.aggregate(
-        n=rows.count(), before=rows.spend_before.sum().cast("float64"), now=rows.spend_now.sum().cast("float64"),
-        median=(now / before - 1).median(),
+        n=rows.count(where=has_base),
+        before=rows.spend_before.sum(where=has_base).cast("float64"),
+        now=rows.spend_now.sum(where=has_base).cast("float64"),
+        median=(now / before.nullif(0) - 1).median(where=has_base),
+        total_before=rows.spend_before.sum().cast("float64"),
+        total_now=rows.spend_now.sum().cast("float64"),
     ).to_pandas().iloc[0]  # fmt: skip
     n = int(found["n"])
     whole = classes.loc[classes["tier"] == WHOLE].set_index("growth_class")["customer_count"]
@@ -187,6 +193,7 @@ def growth_document(inputs: KpiInputs, classes: pd.DataFrame) -> dict[str, Any]:
     return {
         "n": n,
         "growth_rate": round(float(found["now"] / found["before"] - 1), 6) if is_known else None,
+        "total_rate": round(float(found["total_now"] / found["total_before"] - 1), 6) if is_known else None,
         "median_rate": round(float(found["median"]), 6) if is_known else None,
         "growing_count": int(whole.get("growing", 0)),
         "no_base_count": int(whole.get("no_base", 0)),

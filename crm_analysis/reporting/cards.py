@@ -11,8 +11,9 @@ from crm_analysis.evaluation.display import change_message, target_message, valu
 from crm_analysis.reporting.show import Card
 
 #: In order of interest; the first six that have a value are shown.
-CARD_KPIS = ("revenue", "active_customers", "customer_retention_rate", "satisfaction_rate", "first_response_hours",
-             "complaint_rate", "churn_rate", "average_order_value", "repurchase_rate", "order_count")  # fmt: skip
+CARD_KPIS = ("revenue", "active_customers", "customer_retention_rate", "satisfaction_rate",
+             "first_response_business_hours", "complaint_rate", "churn_rate", "average_order_value", "repurchase_rate",
+             "order_count")  # fmt: skip
 
 
 def kpi_cards(

@@ -65,7 +65,8 @@ def test_definitions_are_consistent(metric) -> None:
     is_ratio = metric.unit in {"share", "points", "hours", "score"}
     assert (metric.denominator is not None) == (is_ratio or metric.id == "average_order_value")
     assert metric.change_kind == ("points" if metric.unit in {"share", "points"} else "relative")
-    assert not metric.is_proportion or metric.unit == "share"
+    assert not metric.is_proportion or (metric.unit == "share" and not metric.is_event_rate)
+    assert not metric.is_event_rate or metric.denominator is not None
     assert set(metric.needs) <= (set(TABLES) | set(DERIVED_TABLES)) - {"orders"}
     assert metric.minimum_n >= 1
     assert re.fullmatch(r"[DSPCTEX]\d+", metric.row)

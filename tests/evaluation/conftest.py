@@ -39,13 +39,13 @@ def history(make_history: MakeHistory) -> pd.DataFrame:
         ("active_customers", "2024Q3", 40.0, 40), ("active_customers", "2025Q3", 50.0, 50),
         ("satisfaction_rate", "2025Q2", 0.90, 60), ("satisfaction_rate", "2025Q3", 0.88, 50),
         ("nps", "2025Q2", -10.0, 50), ("nps", "2025Q3", 20.0, 29),
-        ("first_response_hours", "2025Q2", 4.0, 50), ("first_response_hours", "2025Q3", 5.0, 50),
+        ("first_response_business_hours", "2025Q2", 4.0, 50), ("first_response_business_hours", "2025Q3", 5.0, 50),
     )  # fmt: skip
 
 
 @pytest.fixture
 def targets() -> list[Target]:
-    return [Target(kpi="satisfaction_rate", value=0.9), Target(kpi="first_response_hours", value=4)]
+    return [Target(kpi="satisfaction_rate", value=0.9), Target(kpi="first_response_business_hours", value=4)]
 
 
 @pytest.fixture

@@ -228,6 +228,8 @@ def backtests(**errors: list[float]) -> pd.DataFrame:
 def test_summary_by_hand() -> None:
     table = backtest_summary_table(backtests(seasonal_naive=[0.1, -0.3], ets=[0.15, -0.05])).set_index("forecast_model")
     assert table["mean_error_share"].to_dict() == {"seasonal_naive": 0.2, "ets": 0.1}
+    assert table["bias_share"].to_dict() == {"seasonal_naive": -0.1, "ets": 0.05}
+    assert table["under_count"].to_dict() == {"seasonal_naive": 1, "ets": 1}
     assert table["in_80_count"].to_dict() == {"seasonal_naive": 1, "ets": 1}
     assert table["in_95_count"].to_dict() == {"seasonal_naive": 1, "ets": 2}
 

@@ -113,3 +113,13 @@ def test_proportions_carry_their_wilson_interval_and_points_their_scale() -> Non
     assert rows.loc["satisfaction_rate", ["low", "high"]].tolist() == pytest.approx([0.4902, 0.9433], abs=5e-5)
     assert rows.loc[["revenue", "refund_rate", "nps", "sales_conversion_rate"], "low"].isna().all()
     assert pd.isna(rows.loc["sales_conversion_rate", "value"])
+
+
+def test_rates_of_events_carry_their_poisson_interval() -> None:
+    kpis = ["complaint_rate", "complaint_rate", "complaints_per_100_orders"]
+    parts = pd.DataFrame({"kpi": kpis, "quarter": ["2025Q2", "2025Q3", "2025Q3"], "numerator": [0.0, 10.0, 10.0],
+                          "denominator": 100.0, "n": 100, "behind": [8, 9, 9]})  # fmt: skip
+    rows = finish_history(parts)
+    # Garwood (1936): no event is 0 to 3.6889, ten are 4.7954 to 18.3904
+    assert rows["low"].tolist() == pytest.approx([0, 0.047954, 4.7954], abs=1e-4)
+    assert rows["high"].tolist() == pytest.approx([0.036889, 0.183904, 18.3904], abs=1e-4)

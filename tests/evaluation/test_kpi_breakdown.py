@@ -254,9 +254,11 @@ def test_relative_targets_stand_on_the_same_tier_a_year_ago() -> None:
 
 
 def test_findings_name_the_part_furthest_from_its_target() -> None:
-    told = findings.finding_breakdown(said().reset_index(), dimension="tier")
-    assert {k: told.args[k] for k in ("judged_count", "good_count", "few", "value_count")} == {
-        "judged_count": 2, "good_count": 1, "few": 3, "value_count": 6,
+    by_chance = findings.finding_breakdown(said().reset_index(), dimension="tier")
+    assert (by_chance.id, by_chance.args["good_count"]) == ("kpis.breakdown_by_chance", 1)  # silver: n is 30
+    told = findings.finding_breakdown(said().reset_index().assign(low=np.nan, high=np.nan), dimension="tier")
+    assert {k: told.args[k] for k in ("judged_count", "good_count", "few", "value_count", "clear_count")} == {
+        "judged_count": 2, "good_count": 1, "few": 3, "value_count": 6, "clear_count": 1,
     }  # fmt: skip
     assert told.args["worst"].args["part"].args == {"part": "silver"}
     assert findings.finding_breakdown(said().reset_index(), dimension="region").id == "kpis.breakdown_none"

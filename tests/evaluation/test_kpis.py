@@ -126,13 +126,15 @@ def test_coverage_counts_customers_who_bought_within_the_year(compute) -> None:
         survey("s1", 5, customer_id="a"), survey("s2", None, customer_id="a"), survey("s3", None, customer_id="c"),
         survey("s4", 5, customer_id="z"),  # never bought
         survey("s5", 5, customer_id="b", sent_at="2025-06-30 23:00"),  # asked in the quarter before
+        survey("n1", 9, customer_id="b", question="nps", scale_min=0, scale_max=10),  # asked for something else
     ]  # fmt: skip
     assert compute("survey_coverage_rate", surveys=surveys) == (2, 4, 4)  # a and c of a, b, c, d
 
 
 def test_response_rate_counts_questionnaires_not_questions(compute) -> None:
-    # sent: s1 to s7, n1 to n5, q1 = 13; unanswered at the quarter's end: s4, s7
-    assert compute("survey_response_rate", surveys=SURVEYS) == (11, 13, 13)
+    # sent with the question of satisfaction: s1 to s7; unanswered at the quarter's end: s4, s7
+    asked_twice = survey("s1", 4)
+    assert compute("survey_response_rate", surveys=[*SURVEYS, asked_twice]) == (5, 7, 7)
 
 
 def contact(customer: str, **more: Any) -> dict[str, Any]:
@@ -162,6 +164,16 @@ def test_complaints_are_held_against_the_buyers_of_the_quarter(compute) -> None:
 def test_activity_counts_effective_contacts_with_buyers_of_the_year_per_month(compute) -> None:
     # a: two answered; b: one care call; buyers of the last four quarters: a, b, c, d x 3 months
     assert compute("contacts_per_customer_month", interactions=INTERACTIONS) == (3, 12, 4)
+
+
+def test_a_call_that_nobody_answered_is_no_effective_contact(compute) -> None:
+    ended = {"direction": "out", "kind": "call", "resolved_at": "2025-08-01 09:05"}
+    missed, reached = contact("a", **ended, outcome="no_answer"), contact("a", **ended, outcome="reached")
+    later = contact("a", **ended | {"resolved_at": "2025-10-01 09:05"}, outcome="no_answer")  # not known in the quarter
+    rows = [*INTERACTIONS, missed, reached, later]
+    assert compute("contacts_per_customer_month", interactions=rows) == (5, 12, 4)
+    every = EvaluationSettings(kpis={"unreached_outcomes": ()})
+    assert compute("contacts_per_customer_month", interactions=rows, settings=every) == (6, 12, 4)
 
 
 def test_contacts_the_customer_cannot_see_have_no_first_response(compute) -> None:

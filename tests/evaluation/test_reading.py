@@ -25,7 +25,11 @@ def words(request) -> Words:
 def test_values_stand_in_their_own_unit(scorecard: pd.DataFrame) -> None:
     zh = format_scorecard(scorecard, words=Words("zh")).set_index("kpi")
     assert zh.loc["satisfaction_rate", ["value", "target", "change"]].tolist() == ["88.0%", "≥ 90.0%", "-2.0个百分点"]
-    assert zh.loc["first_response_hours", ["value", "target", "change"]].tolist() == ["5小时", "≤ 4小时", "+25.0%"]
+    assert zh.loc["first_response_business_hours", ["value", "target", "change"]].tolist() == [
+        "5小时",
+        "≤ 4小时",
+        "+25.0%",
+    ]
     assert zh.loc["nps", ["value", "target", "change", "status"]].tolist() == ["—", "—", "样本不足", "too_small"]
     en = format_scorecard(scorecard, words=Words("en")).set_index("kpi")
     assert en.loc["revenue", ["value", "year_ago_change"]].tolist() == ["¥1,000", "+25.0%"]
@@ -79,7 +83,9 @@ def test_too_little_history_is_told_instead_of_a_number(make_history) -> None:
 
 def test_intervals_are_shown_beside_proportions(scorecard: pd.DataFrame) -> None:
     known = scorecard.assign(low=0.7878, high=0.9246)
-    assert format_scorecard(known, words=Words("en"))["interval"].iloc[0] == "78.8% to 92.5%"
+    shown = format_scorecard(known, words=Words("en")).set_index("kpi")["interval"]
+    assert shown["satisfaction_rate"] == "78.8% to 92.5%"
+    assert shown["first_response_business_hours"] == "0.79 to 0.92"
     assert set(format_scorecard(scorecard, words=Words("zh"))["interval"]) == {"—"}
 
 
@@ -90,8 +96,19 @@ def test_absent_values_are_a_dash() -> None:
 def test_the_finding_names_the_kpi_furthest_from_its_target(scorecard: pd.DataFrame) -> None:
     told = Words("en").say(findings.finding_scorecard(scorecard))
     assert told == (
-        "0 of 2 KPIs with a target are on target; furthest from it is Mean first response 5 h (target ≤ 4 h, n = 50)"
+        "0 of 2 KPIs with a target are on target; furthest from it is Mean first response, business hours 5 h "
+        "(target ≤ 4 h, n = 50)"
     )
+
+
+def test_what_misses_its_target_by_chance_does_not_lead(scorecard: pd.DataFrame, words: Words) -> None:
+    slow = scorecard["kpi"] == "first_response_business_hours"
+    some = scorecard.assign(low=scorecard["low"].mask(slow, 3.9), high=scorecard["high"].mask(slow, 6.1))
+    assert "88.0%" in words.say(findings.finding_scorecard(some))
+    every = scorecard.assign(low=0.0, high=10.0)
+    told = findings.finding_scorecard(every)
+    assert (told.id, told.args["good_count"]) == ("finding.scorecard_by_chance", 0)
+    assert words.say(told)
 
 
 def test_findings_without_targets_and_with_all_reached(scorecard: pd.DataFrame, words: Words) -> None:
@@ -109,6 +126,18 @@ def test_movement_tells_revenue_and_buyers(scorecard: pd.DataFrame) -> None:
 
 def test_kpis_without_tables_are_told(scorecard: pd.DataFrame, words: Words) -> None:
     assert str(len(METRICS) - 5) in words.say(findings.finding_unavailable(scorecard))
+
+
+@pytest.mark.parametrize("absent", ["customers", "interactions", "surveys", "contracts", "opportunities"])
+def test_every_kpi_without_its_table_says_in_one_line_what_it_needs(absent: str) -> None:
+    had = [id_ for id_, metric in METRICS.items() if absent not in metric.needs]
+    told = findings.finding_unavailable(pd.DataFrame({"kpi": had}))
+    assert told.args["kpi_count"] == len(METRICS) - len(had) > 0
+    for lang in LANGUAGES:
+        words = Words(lang, names={f"table.{absent}": {"zh": "某表", "en": "some table"}})
+        said = words.say(told)
+        assert words.word(f"table.{absent}") in said
+        assert not [id_ for id_ in METRICS if (words.word(METRICS[id_].name) in said) < (id_ not in had)]
 
 
 def test_figures_for_full_and_empty_tables(scorecard: pd.DataFrame, history: pd.DataFrame, words: Words) -> None:
@@ -174,7 +203,7 @@ def test_the_summary_has_findings_decisions_and_money(summary: dict) -> None:
         "evaluation", "evaluation", "segmentation", "churn", "diagnosis",
     ]  # fmt: skip
     assert [item["decision"]["message"] for item in summary["decisions"]] == [
-        "summary.warning_decision", "measure_for.first_response_hours", "measure_for.satisfaction_rate",
+        "summary.warning_decision", "measure_for.first_response_business_hours", "measure_for.satisfaction_rate",
         "summary.contacts_decision",
     ]  # fmt: skip
     assert Words("zh").say(finding_summary(summary)).startswith("2项目标中0项达标；未来90天预期流失金额¥1,000；")
@@ -237,7 +266,7 @@ def test_changes_of_a_piece_of_a_quarter_are_words(history: pd.DataFrame, target
 def test_cards_follow_the_scorecard(scorecard: pd.DataFrame, history: pd.DataFrame) -> None:
     cards = kpi_cards(scorecard, history, words=Words("en"))
     assert [card.name for card in cards] == [
-        "Net revenue", "Active customers", "Satisfaction rate", "Mean first response",
+        "Net revenue", "Active customers", "Satisfaction rate", "Mean first response, business hours",
     ]  # fmt: skip
     assert cards[0].history == (800, 1250, 1000)
     assert (cards[2].status, cards[2].target, cards[2].n) == ("watch", "≥ 90.0%", 50)

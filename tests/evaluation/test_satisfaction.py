@@ -14,18 +14,20 @@ from crm_analysis.base.settings_kpis import SatisfactionSettings
 from crm_analysis.base.words import Words
 from crm_analysis.evaluation import kpi_findings as findings
 from crm_analysis.evaluation.breakdown import KPI_PARTS_SCHEMA
-from crm_analysis.evaluation.kpi_display import format_questions, format_satisfaction
+from crm_analysis.evaluation.kpi_display import format_questions, format_satisfaction, format_surveys_sent
 from crm_analysis.evaluation.kpi_figures import plot_satisfaction
 from crm_analysis.evaluation.kpis import KpiInputs
 from crm_analysis.evaluation.satisfaction import (
     QUESTIONS_SCHEMA,
     SATISFACTION_SCHEMA,
+    SURVEYS_SENT_SCHEMA,
     csat_document,
     nps_document,
     satisfaction_estimate,
     satisfaction_table,
     survey_numbers,
     survey_questions_table,
+    surveys_sent_table,
 )
 from crm_analysis.reporting.tables import render_table
 from crm_analysis.sources.as_of import as_of
@@ -86,6 +88,31 @@ def test_few_answers_give_no_rate() -> None:
     whole_only = made(gold=(10, 40, 40, 40, 20, 40)).query("dimension == 'all'")
     alone = satisfaction_estimate(satisfaction_table(whole_only, settings=SETTINGS))
     assert (alone["status"], alone["raw_rate"], alone["weighted_rate"]) == ("no_tiers", 0.5, None)
+
+
+def test_a_quarter_in_which_nobody_was_asked_says_so() -> None:
+    unasked = satisfaction_table(made(gold=(0, 100, 0, 0, 0, 0)), settings=SETTINGS)
+    estimate = satisfaction_estimate(unasked)
+    assert estimate["status"] == "not_asked"
+    assert findings.finding_satisfaction(estimate).id == "kpis.satisfaction_not_asked"
+
+
+def test_every_question_that_was_sent_is_a_sample_of_its_own(inputs) -> None:
+    unanswered = {"answered_at": None}
+    rows = [
+        answer(1, 5, "satisfaction"), answer(2, 4, "satisfaction", "b"), answer(3, 4, "satisfaction", **unanswered),
+        answer(4, 9, "satisfaction"),  # off its scale
+        answer(1, 4, "resolution_efficiency"),
+        *(answer(n, 9, "nps", scale_min=0, scale_max=10) for n in range(50, 80)),
+        answer(80, 9, "nps", sent_at="2025-06-30 10:00"),  # the quarter before
+    ]  # fmt: skip
+    table = surveys_sent_table(inputs(rows))
+    check_columns(table.columns, SURVEYS_SENT_SCHEMA, result="surveys_sent")
+    assert table.fillna(-1).values.tolist() == [
+        ["nps", 1, 30, 30, 1.0, 30],
+        ["resolution_efficiency", 1, 1, 1, -1.0, 1],
+        ["satisfaction", 2, 4, 3, -1.0, 2],
+    ]
 
 
 def test_without_surveys_there_is_nothing() -> None:
@@ -154,7 +181,7 @@ def test_questions_stand_in_three_bands(inputs) -> None:
     rest = table.loc[table["tier"] == "not_recorded"].set_index("question")
     assert rest.loc["professional_attitude", "band"] == "too_small"
     assert pd.isna(rest.loc["professional_attitude", "score_mean"])
-    assert findings.finding_questions(table).id == "kpis.questions_plan"
+    assert findings.finding_questions(table, settings=SETTINGS).id == "kpis.questions_plan"
 
 
 def test_the_ends_of_the_bands_are_settings(inputs) -> None:
@@ -219,11 +246,15 @@ def test_satisfaction_is_read_in_both_languages(inputs, lang: str) -> None:
     made_inputs = inputs(ANSWERS)
     questions = survey_questions_table(made_inputs)
     assert "<table" in render_table(format_questions(questions, words=words), words=words, id_="y")
+    sent = format_surveys_sent(surveys_sent_table(made_inputs), words=words)
+    assert "<table" in render_table(sent, words=words, id_="z")
+    assert sent["survey_response"].tolist() == ["100.0%"] * 3
     numbers = survey_numbers(made_inputs)
     for told in (
         findings.finding_coverage(table, settings=SETTINGS),
         findings.finding_satisfaction(satisfaction_estimate(table)),
-        findings.finding_questions(questions), findings.finding_csat(numbers), findings.finding_nps(numbers),
+        findings.finding_questions(questions, settings=SETTINGS), findings.finding_csat(numbers),
+        findings.finding_nps(numbers), findings.note_surveys_sent(sent, question="satisfaction"),
         findings.alt_satisfaction(table, settings=SETTINGS),
     ):  # fmt: skip
         assert words.say(told)

@@ -17,7 +17,7 @@ from crm_analysis.evaluation.scorecard import (
     status_of,
 )
 
-UP, DOWN = METRICS["satisfaction_rate"], METRICS["first_response_hours"]
+UP, DOWN = METRICS["satisfaction_rate"], METRICS["first_response_business_hours"]
 NAN = float("nan")
 
 
@@ -31,10 +31,10 @@ def test_the_row_of_a_kpi_by_hand(scorecard: pd.DataFrame) -> None:
     assert satisfied["change"] == pytest.approx(-0.02)  # two percentage points
     assert satisfied["attainment_share"] == pytest.approx(0.88 / 0.90, abs=1e-6)
     assert np.isnan(satisfied["year_ago_change"])
-    assert rows.loc["first_response_hours", "attainment_share"] == 0.75  # 2 - 5/4
+    assert rows.loc["first_response_business_hours", "attainment_share"] == 0.75  # 2 - 5/4
     assert rows["status"].to_dict() == {
         "revenue": "no_target", "active_customers": "no_target", "satisfaction_rate": "watch", "nps": "too_small",
-        "first_response_hours": "bad",
+        "first_response_business_hours": "bad",
     }  # fmt: skip
 
 

@@ -282,7 +282,8 @@ def complaint(
 
 COMPLAINTS = [
     complaint("a", "2025-09-01 10:00", "2025-09-02 10:00", "2025-09-02 11:00", reason="marketing"),  # exactly 24 h
-    complaint("b", "2025-09-01 10:00", "2025-09-02 10:01", "2025-09-03 11:00", reason="price", outcome="mediated"),
+    complaint("b", "2025-09-01 10:00", "2025-09-02 10:01", "2025-09-03 11:00", reason="price", outcome="mediated",
+              customer_id="x"),
     complaint("c", "2025-09-01 10:00", "2025-09-01 10:20", "2025-09-01 11:00", urgency="urgent", reason="price"),
     complaint("d", "2025-09-01 10:00", "2025-09-01 11:00", "2025-09-01 11:00", urgency="urgent", reason=None,
               reopened_at="2025-09-02 10:00", outcome=None),
@@ -315,13 +316,16 @@ def test_complaints_against_customers_orders_and_each_other(complaint_inputs) ->
     assert rows[["complaint_count", "base_count"]].T.to_dict("list") == {
         "per_customers": [8, 2],  # all complaints of the quarter; x and y bought in it
         "per_orders": [8, 3],
+        "non_buyers": [7, 8],  # b is of x, who bought
         "urgent": [2, 3],
         "marketing": [1, 3],  # e is not resolved, so nobody can know its reason yet
         "mediated": [1, 3],  # resolved with an outcome: a, b, c
         "reopened": [1, 4],
     }
-    assert rows["per_100"].round(4).tolist() == [400, 266.6667, 66.6667, 33.3333, 33.3333, 25]
-    assert rows.loc[["per_customers", "per_orders"], "per_100_low"].isna().all()
+    assert rows["per_100"].round(4).tolist() == [400, 266.6667, 87.5, 66.6667, 33.3333, 33.3333, 25]
+    # Garwood (1936) for 8 events: 3.4538 to 15.7632
+    ends = rows.loc["per_customers", ["per_100_low", "per_100_high"]].tolist()
+    assert ends == pytest.approx([3.4538 / 2 * 100, 15.7632 / 2 * 100], abs=0.01)
     assert (rows.loc["urgent", "per_100_low"] < 66.7) & (rows.loc["urgent", "per_100_high"] > 66.6)
 
 
@@ -329,7 +333,7 @@ def test_rates_of_few_are_not_told(complaint_inputs) -> None:
     made, periods = complaint_inputs
     table = complaints_table(made, periods, quarter=QUARTER, settings=EvaluationSettings())
     assert table["per_100"].isna().all()
-    assert table["complaint_count"].tolist() == [8, 8, 2, 1, 1, 1]
+    assert table["complaint_count"].tolist() == [8, 8, 7, 2, 1, 1, 1]
 
 
 def test_first_response_to_complaints(complaint_inputs) -> None:

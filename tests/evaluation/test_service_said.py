@@ -119,7 +119,7 @@ def test_the_calendar_says_which_years_it_does_not_know() -> None:
 
 def complaint_rows(count: int, *, per_customers: float, per_orders: float) -> pd.DataFrame:
     rows = [("per_customers", count, 500, per_customers), ("per_orders", count, 900, per_orders),
-            ("urgent", 1, 20, 5.0), ("marketing", 2, 20, 10.0), ("mediated", 0, 20, 0.0),
+            ("non_buyers", 3, 20, 15.0), ("urgent", 1, 20, 5.0), ("marketing", 2, 20, 10.0), ("mediated", 0, 20, 0.0),
             ("reopened", 0, 20, 0.0)]  # fmt: skip
     table = pd.DataFrame(rows, columns=["complaint_measure", "complaint_count", "base_count", "per_100"])
     return table.assign(per_100_low=0.0, per_100_high=50.0)[list(COMPLAINTS_SCHEMA)]

@@ -1,12 +1,14 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_analysis.base.errors import SettingsError
 from crm_analysis.base.period import Quarter
-from crm_analysis.base.settings import Target
+from crm_analysis.base.settings import EvaluationSettings, Target
 from crm_analysis.evaluation.scorecard import scorecard_table
-from crm_analysis.evaluation.targets import check_targets, resolve_targets
+from crm_analysis.evaluation.targets import all_targets, check_targets, resolve_targets
 
 NAN = float("nan")
 
@@ -25,6 +27,17 @@ NAN = float("nan")
 def test_relative_targets_improve_on_last_year(kpi: str, base: float, value: float, resolved: float) -> None:
     target = Target(kpi=kpi, value=value, relative=True)
     assert resolve_targets([target], year_ago={(kpi, None): base})[kpi, None] == pytest.approx(resolved, nan_ok=True)
+
+
+def test_the_first_response_is_judged_on_the_clock_of_the_standard() -> None:
+    def of_response(**settings: Any) -> dict[str, float]:
+        found = check_targets(all_targets(EvaluationSettings(**settings)))
+        return {kpi: value for kpi, value in found.items() if kpi.startswith("first_response")}
+
+    assert of_response() == {"first_response_business_hours": 4}
+    assert of_response(service={"sla_clock": "calendar"}, first_response_hours=6) == {"first_response_hours": 6}
+    own = (Target(kpi="first_response_hours", value=8),)
+    assert of_response(targets=own) == {"first_response_hours": 8}
 
 
 def test_absolute_targets_are_as_written_and_tiers_stand_apart() -> None:

@@ -176,6 +176,9 @@ def test_growth_per_customer_needs_thirty(inputs) -> None:
     # amounts 90 to 119: their sum is 3135 of 3000, the middle one 104.5
     assert (document["growth_rate"], document["median_rate"]) == (0.045, 0.045)
     assert document["growing_count"] == 9  # 111 to 119
+    newcomer = inputs([*many, order("new", NOW, 300)])
+    wide = growth_document(newcomer, growth_classes_table(newcomer))
+    assert (wide["growth_rate"], wide["total_rate"]) == (0.045, 0.145)  # 3435 of 3000
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
