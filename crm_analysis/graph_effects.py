@@ -85,10 +85,10 @@ def _effect_sums(ws: Workspace) -> Frame:
 
 def _effect_conflicts(ws: Workspace) -> Document:
     if "actions" not in ws.tables:
-        return {"customer_count": 0}
+        return {"conflict_count": 0, "crossed_count": 0}
     settings = ws.settings.evaluation.effects.programme
     assigned = effect_sums.assignments_table(ws.tables["actions"], quarter=ws.quarter, settings=settings)
-    return {"customer_count": effect_sums.conflict_count(assigned)}
+    return effect_sums.conflicts_document(assigned)
 
 
 # -- movement ----------------------------------------------------------------------------------------------------------

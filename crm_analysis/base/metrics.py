@@ -119,6 +119,8 @@ _ALL = (
            needs=("surveys",), scale=100, department="service"),
     Metric("nps", "points", "up", 30, "E3", "measure.promoters_less_detractors", "measure.nps_answers",
            needs=("surveys",), scale=100, department="service"),
+    Metric("positive_review_share", "share", "up", 30, "E3", "measure.positive_reviews", "measure.reviews",
+           needs=("surveys",), is_proportion=True, department="marketing"),
     Metric("survey_coverage_rate", "share", "up", 30, "E1", "measure.asked_customers", "measure.year_buyers",
            needs=("surveys",), history_quarters=3, is_proportion=True, department="service"),
     Metric("survey_response_rate", "share", "up", 30, "E1", "measure.answered_surveys", "measure.sent_surveys",

@@ -245,8 +245,9 @@ class EvaluationSettings(_Frozen):
 
     Attributes
     ----------
-    satisfaction_question, csat_questions, nps_question
-        Values of ``surveys.question`` that the satisfaction rate, the CSAT points and the NPS are made from.
+    satisfaction_question, csat_questions, nps_question, review_question
+        Values of ``surveys.question`` that the satisfaction rate, the CSAT points, the NPS and the share of positive
+        reviews are made from.
     renewal_grace_days
         Days after its end in which a contract may still be renewed; contracts are judged once they are over.
     measures
@@ -262,6 +263,7 @@ class EvaluationSettings(_Frozen):
     satisfaction_question: str = "satisfaction"
     csat_questions: tuple[str, ...] = ("professional_attitude", "resolution_efficiency", "information_completeness")
     nps_question: str = "nps"
+    review_question: str = "review"
     renewal_grace_days: Annotated[int, Field(ge=0)] = 30
     satisfaction: SatisfactionSettings = SatisfactionSettings()
     kpis: KpiSettings = KpiSettings()

@@ -142,9 +142,18 @@ def empty_sums() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kinds.get(name, "bool")) for name in SUMS_SCHEMA})
 
 
-def conflict_count(assignments: ibis.Table) -> int:
-    """Return how many customers stand on both sides of a campaign."""
-    return int(assignments.count(where=assignments.is_conflict).to_pandas())
+def conflicts_document(assignments: ibis.Table) -> dict[str, int]:
+    """Return how many customers were treated and held out at once.
+
+    ``conflict_count``: those on both sides of one campaign; ``crossed_count``: those of one side in a campaign and of
+    the other in another, whose control is not left alone.
+    """
+    clear = assignments.filter(~assignments.is_conflict)
+    sides = clear.group_by("customer_id").aggregate(is_crossed=clear.is_control.any() & (~clear.is_control).any())
+    return {
+        "conflict_count": int(assignments.count(where=assignments.is_conflict).to_pandas()),
+        "crossed_count": int(sides.count(where=sides.is_crossed).to_pandas()),
+    }
 
 
 def _squares(values: ibis.Value) -> ibis.Value:

@@ -122,7 +122,7 @@ def finding_quarter_effect(effect: pd.DataFrame, *, settings: ProgrammeSettings)
     return message("effects.effect.quarter", campaigns=campaigns, orders=_outcome(orders), **sizes)
 
 
-def note_balance(balance: pd.DataFrame, *, settings: ProgrammeSettings, conflict_count: int = 0) -> Message:
+def note_balance(balance: pd.DataFrame, *, settings: ProgrammeSettings, conflicts: Mapping[str, int]) -> Message:
     """Return whether the groups of all campaigns were alike before, and how many customers are on both sides.
 
     Single campaigns are not judged: of many comparisons some go beyond what chance allows each of them.
@@ -131,7 +131,8 @@ def note_balance(balance: pd.DataFrame, *, settings: ProgrammeSettings, conflict
     if pooled.empty:
         return message("effects.balance.none")
     unlike = pooled.loc[~pooled["is_balanced"]]
-    compared = {"n": len(pooled), "days": settings.balance_days, "conflicts": conflict_count}
+    compared = {"n": len(pooled), "days": settings.balance_days, "conflicts": conflicts["conflict_count"]}
+    compared |= {"crossed": conflicts["crossed_count"]}
     if unlike.empty:
         return message("effects.balance.alike", **compared)
     largest = unlike.iloc[int(unlike["standard_difference"].abs().argmax())]

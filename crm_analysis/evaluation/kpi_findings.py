@@ -192,6 +192,16 @@ def finding_referrals(scorecard: pd.DataFrame) -> Message:
     return message("kpis.referrals", share=float(row["value"].iloc[0]), n=int(row["n"].iloc[0]))
 
 
+def finding_reviews(scorecard: pd.DataFrame) -> Message:
+    """Return the share of public reviews that are positive."""
+    row = scorecard.loc[scorecard["kpi"] == "positive_review_share"]
+    n = 0 if row.empty else int(row["n"].iloc[0])
+    if row.empty or row["value"].isna().all():
+        return message("kpis.reviews_few", n=n, minimum=METRICS["positive_review_share"].minimum_n)
+    found = row.iloc[0]
+    return message("kpis.reviews", share=float(found["value"]), low=float(found["low"]), high=float(found["high"]), n=n)
+
+
 def finding_growth(growth: pd.DataFrame, document: Mapping[str, Any]) -> Message:
     """Return the change of net revenue over the year and the factor that moved it most."""
     whole = growth.loc[growth["tier"] == WHOLE] if not growth.empty else growth

@@ -37,7 +37,10 @@ def in_top_two(rows: ibis.Table) -> ibis.Value:
 @kpi("satisfaction_rate")
 def satisfaction_rate(inputs: KpiInputs) -> ibis.Table:
     """Very satisfied and satisfied / answers (E1): 4 and 5 on a scale of 5, three quarters up any other."""
-    rows = answers(inputs, (inputs.settings.satisfaction_question,))
+    return _satisfied(answers(inputs, (inputs.settings.satisfaction_question,)))
+
+
+def _satisfied(rows: ibis.Table) -> ibis.Table:
     bar = rows.scale_min + (rows.scale_max - rows.scale_min) * SATISFIED_FROM
     return contributed(rows, numerator=rows.count(where=rows.score >= bar), denominator=rows.count(), n=rows.count())
 
@@ -62,6 +65,15 @@ def nps(inputs: KpiInputs) -> ibis.Table:
     rows = nps_answers(inputs)
     promoters, detractors = rows.count(where=rows.score >= PROMOTER_FROM), rows.count(where=rows.score <= DETRACTOR_TO)
     return contributed(rows, numerator=promoters - detractors, denominator=rows.count(), n=rows.count())
+
+
+@kpi("positive_review_share")
+def positive_review_share(inputs: KpiInputs) -> ibis.Table:
+    """Positive public reviews / reviews (E3): 4 and 5 on a scale of 5, three quarters up any other.
+
+    Reviews are rows of ``surveys`` with ``settings.review_question``, posted in the quarter.
+    """
+    return _satisfied(answers(inputs, (inputs.settings.review_question,)))
 
 
 def sent_for_satisfaction(inputs: KpiInputs) -> ibis.Table:

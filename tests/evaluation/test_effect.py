@@ -39,7 +39,7 @@ from crm_analysis.evaluation.effect_sums import (
     SUMS_SCHEMA,
     assigned_rows,
     assignments_table,
-    conflict_count,
+    conflicts_document,
     effect_sums_table,
     empty_sums,
 )
@@ -186,7 +186,7 @@ def test_who_was_assigned_and_when_the_outcome_was_known(known) -> None:
     ]  # fmt: skip
     assert rows["is_control"].tolist() == [False, False, True, True, True, False, False]
     assert rows["is_in_quarter"].tolist() == [True] * 5 + [False, True]
-    assert conflict_count(table) == 1
+    assert conflicts_document(table)["conflict_count"] == 1
     short = assignments_table(known["actions"], quarter=QUARTER, settings=ProgrammeSettings(quarters=1))
     assert short.filter(short.campaign == "K2").count().to_pandas() == 0
 
@@ -360,7 +360,18 @@ def test_the_planted_effect_lies_in_the_interval(demo) -> None:
     assert orders["low"] < uplift * orders["control_mean"] < orders["high"]
     assert orders["verdict"] == "positive"
     assert of_scope(balance_table(sums, settings=EVER), "all")["is_balanced"].all()
-    assert conflict_count(assignments) == 0
+    assert conflicts_document(assignments)["conflict_count"] == 0
+
+
+def test_customers_on_both_sides_are_counted() -> None:
+    rows = [
+        ("K1", "a", False, False), ("K2", "a", True, False),  # treated in one, held out of the other
+        ("K1", "b", True, False), ("K2", "b", True, False),
+        ("K1", "c", True, True), ("K2", "c", False, False),  # of neither side in K1
+    ]  # fmt: skip
+    names = ["campaign", "customer_id", "is_control", "is_conflict"]
+    table = ibis.memtable(pd.DataFrame(rows, columns=names))
+    assert conflicts_document(table) == {"conflict_count": 1, "crossed_count": 1}
 
 
 def test_random_labels_of_the_demo_show_nothing(demo) -> None:

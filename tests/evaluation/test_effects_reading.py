@@ -279,16 +279,22 @@ def test_no_campaign_is_told(effect: pd.DataFrame, words: Words) -> None:
     assert words.say(findings.alt_effect(empty, outcome="orders", settings=PROGRAMME))
 
 
+NONE = {"conflict_count": 0, "crossed_count": 0}
+
+
 def test_balance_is_told_for_all_campaigns_together(balance: pd.DataFrame, words: Words) -> None:
-    assert findings.note_balance(balance, settings=PROGRAMME).id == "effects.balance.alike"
+    assert findings.note_balance(balance, settings=PROGRAMME, conflicts=NONE).id == "effects.balance.alike"
     single = pd.concat([balance, balance.assign(scope="campaign", is_balanced=False)])
-    assert findings.note_balance(single, settings=PROGRAMME).id == "effects.balance.alike"
+    assert findings.note_balance(single, settings=PROGRAMME, conflicts=NONE).id == "effects.balance.alike"
     unlike = findings.note_balance(
-        balance.assign(is_balanced=[True, True, False]), settings=PROGRAMME, conflict_count=3
+        balance.assign(is_balanced=[True, True, False]),
+        settings=PROGRAMME,
+        conflicts={"conflict_count": 3, "crossed_count": 7},
     )
     assert unlike.args["covariate"] == "recency_days"
-    assert "3" in words.say(unlike)
-    assert findings.note_balance(balance.iloc[:0], settings=PROGRAMME).id == "effects.balance.none"
+    assert (unlike.args["conflicts"], unlike.args["crossed"]) == (3, 7)
+    assert words.say(unlike)
+    assert findings.note_balance(balance.iloc[:0], settings=PROGRAMME, conflicts=NONE).id == "effects.balance.none"
 
 
 def test_before_and_after_is_told_as_no_effect(words: Words) -> None:

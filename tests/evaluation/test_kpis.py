@@ -121,6 +121,14 @@ def test_another_scale_is_no_nps(compute) -> None:
     assert compute("nps", surveys=[*SURVEYS, *others]) == (2, 5, 5)
 
 
+def test_positive_reviews_are_four_and_five_of_five(compute) -> None:
+    reviews = [survey(f"r{n}", score, question="review") for n, score in enumerate([5, 4, 3, 1])]
+    ten = survey("r9", 8, question="review", scale_min=0, scale_max=10)
+    assert compute("positive_review_share", surveys=[*SURVEYS, *reviews, ten]) == (3, 5, 5)
+    own = EvaluationSettings(review_question="shop rating")
+    assert compute("positive_review_share", surveys=reviews, settings=own) == (0, 0, 0)
+
+
 def test_coverage_counts_customers_who_bought_within_the_year(compute) -> None:
     surveys = [
         survey("s1", 5, customer_id="a"), survey("s2", None, customer_id="a"), survey("s3", None, customer_id="c"),

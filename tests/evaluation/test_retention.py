@@ -161,6 +161,10 @@ def test_cohorts_are_read_in_both_languages(periods, lang: str) -> None:
 
 def test_referrals_say_so_when_they_are_few() -> None:
     rows = pd.DataFrame({"kpi": ["referral_share"], "value": [0.4], "n": [50]})
+    reviews = rows.assign(kpi="positive_review_share", low=0.27, high=0.54)
+    assert Words("en").say(findings.finding_reviews(reviews))
+    assert findings.finding_reviews(reviews.assign(value=float("nan"), n=3)).args == {"n": 3, "minimum": 30}
+    assert findings.finding_reviews(rows).id == "kpis.reviews_few"
     assert findings.finding_referrals(rows).args == {"share": 0.4, "n": 50}
     assert findings.finding_referrals(rows.assign(value=float("nan"))).id == "kpis.referrals_few"
     assert findings.finding_referrals(rows.iloc[:0]).args == {"n": 0}

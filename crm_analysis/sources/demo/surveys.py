@@ -1,4 +1,4 @@
-"""Questionnaires: satisfaction after purchases, recommendation (NPS) twice a year; most are never answered."""
+"""Questionnaires: satisfaction after purchases, recommendation (NPS) twice a year, most never answered; reviews."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,17 +8,49 @@ from crm_analysis.sources.demo import vocabulary as words
 from crm_analysis.sources.demo.block import Block
 from crm_analysis.sources.demo.columns import Bools, Floats, Ints
 
-QUESTIONS = ("satisfaction", "professional_attitude", "resolution_efficiency", "information_completeness", "nps")
-NPS = 4
+QUESTIONS = ("satisfaction", "professional_attitude", "resolution_efficiency", "information_completeness", "nps",
+             "review")  # fmt: skip
+NPS, REVIEW = 4, 5
 QUESTION_SHIFT = np.array([0.10, 0.20, -0.15, 0.0])
 AFTER_PURCHASE_SHARE = 0.05
 AFTER_PURCHASE_DAYS = 7
 NPS_SHARE = 0.22
 ANSWER_SHARE = 0.37
+REVIEW_SHARE = 0.015
+REVIEW_SHIFT = 0.1
 
 
 def surveys_table(block: Block) -> pa.Table:
-    """Return the canonical ``surveys``, unanswered ones included (REQUIREMENTS E1-E3)."""
+    """Return the canonical ``surveys``, unanswered ones included, then public reviews (REQUIREMENTS E1-E3)."""
+    asked = _asked(block)
+    return pa.concat_tables([asked, _reviews(block, first=len(asked))])
+
+
+def _reviews(block: Block, *, first: int) -> pa.Table:
+    """Return reviews that customers posted by themselves after a purchase: sent and answered at once."""
+    rng, orders = block.rng("reviews"), block.orders
+    sales = np.flatnonzero(orders.is_sale)
+    chosen = sales[rng.random(len(sales)) < REVIEW_SHARE]
+    posted = orders.seconds[chosen] + rng.integers(1, 10 * col.DAY, len(chosen))
+    chosen, posted = chosen[block.at_least(posted)], posted[block.at_least(posted)]
+    who, count = orders.who[chosen], len(chosen)
+    mood = block.latents.quality[who] + 0.35 * rng.standard_normal(count)
+    score = np.clip(np.round(4.1 + REVIEW_SHIFT + 0.55 * mood + 0.7 * rng.standard_normal(count)), 1, 5)
+    return pa.table({
+        "survey_id": col.ids("S", block.index * 10_000_000 + 1 + first + np.arange(count), width=8),
+        "customer_id": col.ids("C", block.latents.number[who]),
+        "sent_at": col.times(posted),
+        "answered_at": col.times(posted, valid=np.ones(count, dtype=bool)),
+        "question": col.pick(QUESTIONS, np.full(count, REVIEW)),
+        "score": col.integers(score, valid=np.ones(count, dtype=bool)),
+        "scale_min": col.integers(np.ones(count)),
+        "scale_max": col.integers(np.full(count, 5)),
+        "text": pa.nulls(count, pa.string()),
+    })  # fmt: skip
+
+
+def _asked(block: Block) -> pa.Table:
+    """Return the questionnaires that were sent."""
     rng, latents = block.rng("surveys"), block.latents
     bought_who, bought_at = _after_purchases(block, rng)
     nps_who, nps_at = _half_yearly(block, rng)
