@@ -206,7 +206,8 @@ def _aggregated(rows: ibis.Table, *, dimension: str) -> pd.DataFrame:
     for time in _TIMES:
         seconds = marked[time.replace("hours", "seconds")]
         measures[f"{time}_sum"] = seconds.sum(where=seen)
-        measures[f"{time}_quantiles"] = seconds.quantile([0.5, 0.9], where=seen)
+        # half as wide is twice as fast, and no case of a quarter lasts 68 years
+        measures[f"{time}_quantiles"] = seconds.cast("int32").quantile([0.5, 0.9], where=seen)
     table = marked.group_by("part").aggregate(**measures).to_pandas()
     for time in _TIMES:
         pairs = [[float("nan")] * 2 if pair is None else list(pair) for pair in table.pop(f"{time}_quantiles")]
