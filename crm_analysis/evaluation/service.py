@@ -178,9 +178,12 @@ def service_times_table(
 
         Values of fewer than ``settings.service.minimum_n`` cases are null.
     """
-    rows = cases if tiers is None else _with_tiers(cases, tiers)
-    shown = [name for name in DIMENSIONS if name != "tier" or tiers is not None]
-    found = [_aggregated(rows, dimension=name) for name in shown]
+    rows = dict.fromkeys(DIMENSIONS, cases)
+    if tiers is None:
+        del rows["tier"]
+    else:
+        rows["tier"] = _with_tiers(cases, tiers)
+    found = [_aggregated(own, dimension=name) for name, own in rows.items()]
     table = pd.concat(found, ignore_index=True)
     return finish_times(table, settings=settings)[list(TIMES_SCHEMA)]
 

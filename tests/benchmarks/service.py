@@ -4,8 +4,8 @@
 
 Tickets of one quarter are made by the engine and written; then, in processes of their own: business seconds from
 opening to reply alone, the result ``service_cases`` (a row per ticket with all times and states) and ``service_times``
-(means, medians, 90th percentiles and standards by seven attributes). Exit status 1: business
-seconds of ten million tickets take longer than expected on two cores.
+(means, medians, 90th percentiles and standards by seven attributes). Exit status 1: one of the three takes longer than
+expected of ten million tickets on two cores.
 """
 
 import argparse
@@ -30,9 +30,8 @@ def main(*, tickets: int) -> int:
     for job, label in JOBS.items():
         row = found[job]
         print(f"| {label} | {row['tickets']:,} | {row['seconds']:.1f} | {row['peak_mb']:,.0f} |")
-    seconds = found["count"]["seconds"]
-    is_met = seconds < MOST_SECONDS
-    print(f"\nExpected of business seconds: under {MOST_SECONDS} s: {'met' if is_met else 'MISSED'}.")
+    is_met = all(row["seconds"] < MOST_SECONDS for row in found.values())
+    print(f"\nExpected of each: under {MOST_SECONDS} s: {'met' if is_met else 'MISSED'}.")
     return 0 if is_met else 1
 
 
