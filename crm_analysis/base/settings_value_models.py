@@ -16,7 +16,7 @@ class ValueHorizon(Frozen):
     Attributes
     ----------
     horizon_months
-        Months from the day of the report on; a month is a twelfth of a year of 52.14 weeks.
+        Months from the day of the report on; a month is 52 / 12 weeks.
     monthly_discount_rate
         Share by which money a month later is worth less: 0.01 is 1 % a month, 12.7 % a year.
     margin_share
