@@ -74,7 +74,9 @@ def _climb(likelihood: Likelihood, start: Floats, *, n: float) -> Optimum:
         place, slope, curvature = _polish(loss, found.x)
     is_inside = bool((np.abs(place) < BOUND - 0.01).all())
     curves = is_inside and bool(np.isfinite(curvature).all()) and bool((np.linalg.eigvalsh(curvature) > 1e-9).all())
-    covariance = np.linalg.inv(curvature) / n if curves else np.full((len(start), len(start)), np.nan)
+    covariance = np.full(curvature.shape, np.nan)
+    if curves:
+        covariance[:] = np.linalg.inv(curvature) / n
     flat = bool(np.abs(slope).max() < FLAT)
     return Optimum(np.exp(place), -loss(place)[0] * n, covariance, curves and flat)
 

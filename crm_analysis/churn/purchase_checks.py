@@ -195,7 +195,7 @@ def check_independence(summary: pd.DataFrame, *, settings: ValueModelSettings) -
                 told = message("purchase.correlation_unknown", n=len(pair))
                 found[kind] = {"status": "unknown", "message": told.to_json(), "n": len(pair), "correlation": None}
             continue
-        value = round(float(pair.corr().iloc[0, 1]), 6)
+        value = round(float(np.corrcoef(pair.to_numpy(), rowvar=False)[0, 1]), 6)
         is_high = abs(value) > settings.most_correlation
         told = message(
             "purchase.correlation_high" if is_high else "purchase.correlation_low",
@@ -214,4 +214,4 @@ def _stacked(frames: list[pd.DataFrame], schema: ResultSchema, *, ints: tuple[st
         types |= {"is_holdout": "bool", "week_date": "datetime64[s]"}
         return pd.DataFrame({name: pd.Series(dtype=types[name]) for name in schema})
     table = pd.concat(frames, ignore_index=True)[list(schema)]
-    return table.astype({name: "str" for name in texts & set(schema)} | dict.fromkeys(ints, "int64"))
+    return table.astype(dict.fromkeys(texts & set(schema), "str") | dict.fromkeys(ints, "int64"))

@@ -20,7 +20,7 @@ def plot_tracking(tracking: pd.DataFrame, *, words: Words) -> Figure:
     if tracking.empty:
         return note_figure(words.word("purchase.alt_none"))
     kinds = list(dict.fromkeys(tracking["kind"]))
-    figure, axes = new_figure(height=3.2, cols=len(kinds))
+    figure, _ = new_figure(height=3.2, cols=len(kinds))
     with drawing():
         for ax, kind in zip(figure.axes, kinds, strict=True):
             _track(ax, tracking.loc[tracking["kind"] == kind], words=words)

@@ -31,7 +31,8 @@ def summary_table(purchases: ibis.Table, customers: ibis.Table, *, as_of: date) 
     purchases
         Counted orders before ``as_of``.
     """
-    return _with_kind(purchase_summary_table(purchases, as_of=as_of), customers)
+    known = _with_kind(purchase_summary_table(purchases, as_of=as_of), customers)
+    return known.select(*SUMMARY_SCHEMA).order_by("customer_id")
 
 
 def holdout_table(purchases: ibis.Table, customers: ibis.Table, *, start: date) -> ibis.Table:
@@ -83,5 +84,4 @@ def _with_kind(table: ibis.Table, customers: ibis.Table) -> ibis.Table:
     kinds = customers.select("customer_id", is_organisation=(customers.kind == "organisation").fill_null(False))
     joined = table.left_join(kinds, "customer_id").drop("customer_id_right")
     kind = ibis.ifelse(joined.is_organisation.fill_null(False), "organisation", "person")
-    named = joined.mutate(kind=kind).drop("is_organisation")
-    return named.order_by("customer_id") if "repeat_count" in table.columns else named
+    return joined.mutate(kind=kind).drop("is_organisation")

@@ -122,9 +122,9 @@ def population_expectation(params: Floats, time: Floats) -> Floats:
 
 
 def _lifetime(s: float, beta: Floats, time: Floats | float) -> Floats:
-    """Return the time that a customer is there of the coming ``time``: beta / (s - 1) (1 - (beta / (beta + t))^(s - 1)).
+    """Return how long a customer is expected to be there of the coming ``time``.
 
-    With ``(1 - e^-z) / z``, so that s = 1 is no exception.
+    beta / (s - 1) (1 - (beta / (beta + t))^(s - 1)), with ``(1 - e^-z) / z``, so that s = 1 is no exception.
     """
     grown = np.log1p(time / beta)
     z = (s - 1) * grown
