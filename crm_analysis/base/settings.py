@@ -28,6 +28,7 @@ from crm_analysis.base.settings_rfm import LifecycleSettings, RFMSettings, Segme
 from crm_analysis.base.settings_schemes import Scheme, known_scheme, known_schemes
 from crm_analysis.base.settings_service import ServiceSettings
 from crm_analysis.base.settings_value import ConcentrationSettings, SeparationSettings, ValueSettings
+from crm_analysis.base.settings_value_models import ValueModelSettings
 from crm_analysis.base.words import LANGUAGES
 
 Preset = Literal["retail", "b2b", "services", "finance"]
@@ -205,6 +206,7 @@ class ChurnSettings(_Frozen):
     minimum_events: Annotated[int, Field(ge=10)] = 50
     list_length: Annotated[int, Field(ge=1)] = 200
     seed: int = 20250930
+    value: ValueModelSettings = ValueModelSettings()
 
 
 class StrategyRow(_Frozen):
