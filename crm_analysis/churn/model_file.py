@@ -21,10 +21,6 @@ from crm_analysis.churn.model import FittedChurn
 #: What a kept model may be made of beside what skops itself trusts.
 TRUSTED_TYPES = (
     "numpy.dtype",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
 )
 _FORMAT = 1

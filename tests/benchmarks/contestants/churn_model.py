@@ -51,7 +51,7 @@ def _known(customers: int) -> Iterator[tuple[date, labels.Known]]:
 
 
 def whole(*, customers: int, batch: int = 100_000) -> Job:
-    """Return a job that does what the chapter does after the features; making the company is left out of the seconds."""
+    """Return a job that does what the chapter does after the features; making the company comes before it."""
     settings = ChurnSettings(origins=len(ORIGINS))
     begun = time.perf_counter()
     training = labels.training_table(_known(customers), settings=settings)
