@@ -34,11 +34,8 @@ def drift_table(
     freedom times ``1 / n_before + 1 / n_now``. ``drift_state``: ``too_few`` below ``minimum_drift_customers`` (no index
     is told), ``steady`` below ``psi_watch`` or within chance, ``moved`` from it, ``much_moved`` from ``psi_alarm``.
     """
-    rows = [
-        {"feature": name} | _drift(before[name].to_numpy(dtype=float), now[name].to_numpy(dtype=float), settings)
-        for name in features
-    ]
-    table = pd.DataFrame(rows, columns=list(DRIFT_SCHEMA))
+    rows = [_drift(before[name].to_numpy(dtype=float), now[name].to_numpy(dtype=float), settings) for name in features]
+    table = pd.DataFrame(rows).assign(feature=pd.Series(list(features), dtype="str"))[list(DRIFT_SCHEMA)]
     table = table.sort_values(["stability_score", "feature"], ascending=[False, True], na_position="last")
     return table.reset_index(drop=True)
 

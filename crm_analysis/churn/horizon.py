@@ -5,6 +5,7 @@ of gaps (Kaplan & Meier 1958), in which gaps that are still open count for as lo
 them out would leave out the long ones.
 """
 
+import warnings
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -58,7 +59,10 @@ def purchase_gaps_table(orders: ibis.Table, *, as_of: date, settings: ChurnSetti
 
 def _curve(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return the share not yet back after so many days: ``days, open_share, error, at_risk``."""
-    from statsmodels.duration.survfunc import SurvfuncRight
+    with warnings.catch_warnings():
+        # statsmodels 0.14 uses two decorators that pandas 3 has marked for removal
+        warnings.filterwarnings("ignore", message="(Substitution|Appender) is deprecated", category=DeprecationWarning)
+        from statsmodels.duration.survfunc import SurvfuncRight
 
     used = gaps.loc[gaps["gap_length_days"] > 0]  # bought on the last day: not followed at all
     fitted = SurvfuncRight(
@@ -71,6 +75,13 @@ def _curve(gaps: pd.DataFrame) -> pd.DataFrame:
     spread = (returned / pd.Series(left).where(lambda value: value > 0)).fillna(0).cumsum()
     error = fitted.surv_prob * spread.to_numpy() ** 0.5
     return pd.DataFrame({"days": times, "open_share": fitted.surv_prob, "error": error, "at_risk": at_risk})
+
+
+def followed_days(gaps: pd.DataFrame, *, least: int) -> int:
+    """Return the days for which at least so many customers were followed without being back before; 0 for none."""
+    longest = gaps.groupby("gap_length_days")["customer_count"].sum().sort_index(ascending=False).cumsum()
+    enough = longest.loc[longest >= least]
+    return int(enough.index[0]) if len(enough) else 0
 
 
 def horizon_table(gaps: pd.DataFrame, *, settings: ChurnSettings) -> pd.DataFrame:
@@ -90,11 +101,11 @@ def horizon_table(gaps: pd.DataFrame, *, settings: ChurnSettings) -> pd.DataFram
     if gaps.empty or not (~gaps["is_open"].astype(bool)).any():
         return pd.DataFrame(columns=list(HORIZON_SCHEMA))
     wanted = settings.model.horizon
+    last = followed_days(gaps, least=wanted.minimum_customers)
     curve = _curve(gaps)
-    followed = curve.loc[curve["at_risk"] >= wanted.minimum_customers]
+    followed = curve.loc[curve["days"] <= last]
     if followed.empty:
         return pd.DataFrame(columns=list(HORIZON_SCHEMA))
-    last = float(followed["days"].iloc[-1])
     never = float(followed["open_share"].iloc[-1])
     rows: list[dict[str, Any]] = []
     for days in sorted({*wanted.candidates, settings.horizon_days}):
@@ -140,7 +151,8 @@ def horizon_document(gaps: pd.DataFrame, horizons: pd.DataFrame, *, settings: Ch
                        "proposed_too_early_share": None, "followed_days": None, "quantiles": {},
                        "message": told.to_json()}  # fmt: skip
     curve = _curve(gaps)
-    followed = curve.loc[curve["at_risk"] >= settings.model.horizon.minimum_customers]
+    last = followed_days(gaps, least=settings.model.horizon.minimum_customers)
+    followed = curve.loc[curve["days"] <= last]
     never = float(followed["open_share"].iloc[-1])
     back = (1 - followed["open_share"]) / (1 - never)
     quantiles = {f"{level:.0%}"[:-1]: float(followed.loc[back >= level - 1e-12, "days"].iloc[0]) for level in _LEVELS}
@@ -153,7 +165,7 @@ def horizon_document(gaps: pd.DataFrame, horizons: pd.DataFrame, *, settings: Ch
         "proposed_days": days,
         "too_early_share": _known(current["too_early_share"]),
         "proposed_too_early_share": share,
-        "followed_days": float(followed["days"].iloc[-1]),
+        "followed_days": last,
         "quantiles": quantiles,
     }
     return found | {"message": _told(found, allowed=settings.model.horizon.too_early_share).to_json()}
