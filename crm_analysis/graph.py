@@ -4,13 +4,16 @@
 door, settings, and the same company at earlier quarters.
 """
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.churn import backtest, calibration, inputs, labels, scores
+from crm_analysis.churn import backtest, calibration, contributions, inputs, labels, model_file, scores, warnings
+from crm_analysis.churn.model import FittedChurn
 from crm_analysis.diagnosis import completeness, validity
 from crm_analysis.evaluation import summary
 from crm_analysis.graph_bridges import PORTFOLIO
@@ -85,17 +88,21 @@ def _churn_training(ws: Workspace) -> Frame:
     check_past_fields(_CHURN_COLUMNS, ws.loaded.tables)
     first = first_order_date(ws)
     settings = ws.settings.churn
-    by_origin = {}
+    return labels.training_table(_known_at_origins(ws, after=first), settings=settings)
+
+
+def _known_at_origins(ws: Workspace, *, after: date) -> Iterator[tuple[date, labels.Known]]:
+    """Yield features and outcomes origin by origin: those of a large company are not held all at once."""
+    settings = ws.settings.churn
     for origin in labels.churn_origins(ws.quarter, settings=settings):
-        if origin <= first:
+        if origin <= after:
             continue
         before = Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1)
         known = ws.at(before).frame("features", _CHURN_COLUMNS)
         outcomes = periods.outcomes_table(
             ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
         )
-        by_origin[origin] = (known, outcomes.to_pandas())
-    return labels.training_table(by_origin, settings=settings)
+        yield origin, (known, outcomes.to_pandas())
 
 
 def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
@@ -104,15 +111,37 @@ def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
     return labels.churn_definition(churn_training, known, settings=ws.settings.churn, as_of=ws.as_of, begun=first)
 
 
-def _churn_scores(ws: Workspace, churn_training: Frame, champion: Document, churn_status: Document) -> Frame:
-    known = ws.frame("features", _CHURN_COLUMNS)
-    return scores.churn_scores(
-        known, churn_training, settings=ws.settings.churn, champion=champion, status=churn_status
+def _champion_model(ws: Workspace, churn_training: Frame, champion: Document, churn_status: Document) -> Document:
+    fitted = scores.fit_champion(churn_training, settings=ws.settings.churn, champion=champion, status=churn_status)
+    return {} if fitted is None else model_file.pack_model(fitted)
+
+
+def _unpacked(ws: Workspace, champion_model: Document) -> FittedChurn | None:
+    return model_file.unpack_model(champion_model, settings=ws.settings.churn) if champion_model else None
+
+
+def _churn_scores(ws: Workspace, champion_model: Document) -> Frame:
+    settings = ws.settings.churn
+    batches = scores.feature_batches(ws.rows("features"), settings=settings)
+    return scores.churn_scores(batches, _unpacked(ws, champion_model), settings=settings)
+
+
+def _churn_reasons(ws: Workspace, churn_scores: Frame, champion_model: Document) -> Frame:
+    first = churn_scores.head(warnings.list_length(ws.settings.churn))
+    if first.empty:
+        return pd.DataFrame(columns=list(contributions.CONTRIBUTIONS_SCHEMA))
+    listed = ws.stage(first[["customer_id"]], "reasons_for")
+    known = ws.rows("features").semi_join(listed, "customer_id").select(_CHURN_COLUMNS).to_pandas()
+    return contributions.contributions_table(
+        known, _unpacked(ws, champion_model), customer_ids=first["customer_id"].tolist()
     )
 
 
-def _warning_list(ws: Workspace, churn_scores: Frame) -> Frame:
-    return scores.warning_list(churn_scores, ws.frame("features", _CHURN_COLUMNS), settings=ws.settings.churn)
+def _warning_list(ws: Workspace, churn_scores: Frame, churn_reasons: Frame) -> Frame:
+    known = ws.frame("features", _CHURN_COLUMNS)
+    return warnings.warning_list(
+        churn_scores, known, settings=ws.settings.churn, as_of=ws.as_of, contributions=churn_reasons
+    )
 
 
 # -- strategy --------------------------------------------------------------------------------------------------------
@@ -250,8 +279,10 @@ _DECLARED = (
     Result(
         "champion",
         "document",
-        lambda ws, churn_backtest, churn_status: backtest.choose_champion(churn_backtest, status=churn_status),
-        inputs=("churn_backtest", "churn_status"),
+        lambda ws, churn_backtest, churn_predictions, churn_status: backtest.choose_champion(
+            churn_backtest, churn_predictions, status=churn_status
+        ),
+        inputs=("churn_backtest", "churn_predictions", "churn_status"),
     ),
     Result(
         "churn_calibration",
@@ -261,27 +292,45 @@ _DECLARED = (
         schema=calibration.CALIBRATION_SCHEMA,
     ),
     Result(
+        "champion_model",
+        "document",
+        _champion_model,
+        inputs=("churn_training", "champion", "churn_status"),
+        sections=("churn",),
+    ),
+    Result(
         "churn_scores",
         "frame",
         _churn_scores,
-        inputs=("churn_training", "champion", "churn_status"),
+        inputs=("champion_model",),
         reads=("features",),
         sections=("churn",),
         schema=scores.SCORES_SCHEMA,
     ),
     Result(
+        "churn_reasons",
+        "frame",
+        _churn_reasons,
+        inputs=("churn_scores", "champion_model"),
+        reads=("features",),
+        sections=("churn",),
+        schema=contributions.CONTRIBUTIONS_SCHEMA,
+    ),
+    Result(
         "warning_list",
         "frame",
         _warning_list,
-        inputs=("churn_scores",),
+        inputs=("churn_scores", "churn_reasons"),
         reads=("features",),
         sections=("churn",),
-        schema=scores.WARNING_SCHEMA,
+        schema=warnings.WARNING_SCHEMA,
     ),
     Result(
         "churn_bands",
         "frame",
-        lambda ws, churn_scores: scores.churn_bands_table(churn_scores, list_length=ws.settings.churn.list_length),
+        lambda ws, churn_scores: scores.churn_bands_table(
+            churn_scores, list_length=warnings.list_length(ws.settings.churn)
+        ),
         inputs=("churn_scores",),
         sections=("churn",),
         schema=scores.BANDS_SCHEMA,

@@ -17,6 +17,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from crm_analysis.base.settings_bridges import PortfolioSettings
+from crm_analysis.base.settings_churn_model import ChurnModelSettings
 from crm_analysis.base.settings_effects import EffectsSettings, MeasureRule, unique_rules
 from crm_analysis.base.settings_file import SettingsFile, layer, read_settings_file
 from crm_analysis.base.settings_kpis import KpiSettings, SatisfactionSettings
@@ -207,6 +208,7 @@ class ChurnSettings(_Frozen):
     list_length: Annotated[int, Field(ge=1)] = 200
     seed: int = 20250930
     value: ValueModelSettings = ValueModelSettings()
+    model: ChurnModelSettings = ChurnModelSettings()
 
 
 class StrategyRow(_Frozen):

@@ -7,15 +7,19 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
+from crm_analysis.churn.labels import wilson
 
-CALIBRATION_SCHEMA: ResultSchema = dict.fromkeys(["model", "decile", "n", "predicted_rate", "observed_rate"], OPEN)
+CALIBRATION_SCHEMA: ResultSchema = dict.fromkeys(
+    ["model", "decile", "n", "predicted_rate", "observed_rate", "observed_low", "observed_high"], OPEN
+)  # fmt: skip
 
 
 def calibration_table(predictions: pd.DataFrame, *, champion: Mapping[str, Any]) -> pd.DataFrame:
     """Return predicted against observed rates by tenths of the champion's probability (result ``churn_calibration``).
 
-    ``churn_predictions`` -> ``model, decile`` (1 lowest), ``n, predicted_rate, observed_rate``; equal probabilities
-    never split, so that there may be fewer than ten rows
+    ``churn_predictions`` -> ``model, decile`` (1 lowest), ``n, predicted_rate, observed_rate`` and its 95 %
+    interval ``observed_low, observed_high`` (Wilson; as if the rows of a customer were independent); equal
+    probabilities never split, so that there may be fewer than ten rows
     """
     name = champion["model"]
     if predictions.empty or name is None:
@@ -29,5 +33,7 @@ def calibration_table(predictions: pd.DataFrame, *, champion: Mapping[str, Any])
         .round(6)
         .reset_index(drop=True)
     )
+    bounds = [wilson(round(rate * n), int(n)) for rate, n in zip(table["observed_rate"], table["n"], strict=True)]
+    table["observed_low"], table["observed_high"] = [low for low, _ in bounds], [high for _, high in bounds]
     table["decile"] = np.arange(1, len(table) + 1)
     return table.assign(model=name)[list(CALIBRATION_SCHEMA)]

@@ -1,10 +1,10 @@
-"""Figures of the churn model: models against rules at past origins, and whether its probabilities come true."""
+"""Figures of churn: horizons, models against rules at past origins, whether probabilities come true, reasons."""
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from crm_analysis.base.style import drawing, new_figure, note_figure, tidy
+from crm_analysis.base.style import SMALL_POINTS, drawing, new_figure, note_figure, tidy
 from crm_analysis.base.tokens import LIGHT
 from crm_analysis.base.words import Words
 from crm_analysis.churn.model import MODELS
@@ -45,13 +45,16 @@ def plot_backtest(backtest: pd.DataFrame, *, words: Words) -> Figure:
 def plot_reliability(calibration: pd.DataFrame, *, words: Words) -> Figure:
     """Draw observed against predicted rates by tenths; on the line, probabilities come true.
 
-    ``predicted_rate, observed_rate, n`` -> dots with the line of equality
+    ``predicted_rate, observed_rate, observed_low, observed_high`` -> dots with their 95 % intervals and the line of
+    equality
     """
     if calibration.empty:
         return note_figure(words.word("note.not_enough_data"))
     figure, ax = new_figure(height=3.4, width=4.6)
     with drawing():
         ax.plot([0, 1], [0, 1], color=LIGHT["soft"], linewidth=1, linestyle=(0, (3, 3)))
+        ax.vlines(calibration["predicted_rate"], calibration["observed_low"], calibration["observed_high"],
+                  color=LIGHT["accent"], linewidth=4, alpha=0.25)  # fmt: skip
         sns.lineplot(
             data=calibration, x="predicted_rate", y="observed_rate", marker="o", color=LIGHT["accent"], legend=False,
             ax=ax,
@@ -61,4 +64,48 @@ def plot_reliability(calibration: pd.DataFrame, *, words: Words) -> Figure:
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         ax.set(xlabel=words.word("column.predicted_rate"), ylabel=words.word("column.observed_rate"))
     tidy(ax, grid="y")
+    return figure
+
+
+def plot_horizon(horizons: pd.DataFrame, *, words: Words) -> Figure:
+    """Draw the share of customers who are back after so many days, with the present and the proposed horizon.
+
+    columns of ``HORIZON_SCHEMA`` -> a line with its 95 % band
+    """
+    known = horizons.loc[horizons["returned_rate"].notna()]
+    if known.empty:
+        return note_figure(words.word("note.not_enough_data"))
+    figure, ax = new_figure(height=3.2)
+    with drawing():
+        ax.fill_between(known["horizon_days"], known["returned_rate_low"], known["returned_rate_high"],
+                        color=LIGHT["accent"], alpha=0.18, linewidth=0)  # fmt: skip
+        ax.plot(known["horizon_days"], known["returned_rate"], marker="o", color=LIGHT["accent"])
+        for column, color, height in (("is_current", LIGHT["ink"], 0.03), ("is_proposed", LIGHT["watch"], 0.12)):
+            for days in known.loc[known[column].astype(bool), "horizon_days"]:
+                ax.axvline(days, color=color, linewidth=1, linestyle=(0, (3, 3)))
+                label = words.say(f"horizon.label_{column.removeprefix('is_')}", days=int(days))
+                ax.annotate(label, (days, height), xycoords=("data", "axes fraction"), xytext=(4, 0),
+                            textcoords="offset points", fontsize=SMALL_POINTS, color=color)  # fmt: skip
+        ax.yaxis.set_major_formatter(lambda y, _: words.format_percent(y, digits=0))
+        ax.set(xlabel=words.word("column.horizon_days"), ylabel=words.word("column.returned_rate"), ylim=(0, 1))
+    tidy(ax, grid="y")
+    return figure
+
+
+def plot_causes(sizes: pd.DataFrame, *, words: Words) -> Figure:
+    """Draw how many customers of the list each cause is the main reason of, and is named for at all (paler).
+
+    columns of ``CAUSE_SIZES_SCHEMA`` -> bars, the most frequent main reason on top
+    """
+    if sizes.empty:
+        return note_figure(words.word("note.not_enough_data"))
+    figure, ax = new_figure(height=0.9 + 0.36 * len(sizes))
+    places = range(len(sizes))
+    with drawing():
+        ax.barh(places, sizes["named_count"], height=0.66, color=LIGHT["accent"], alpha=0.3)
+        ax.barh(places, sizes["first_count"], height=0.66, color=LIGHT["accent"])
+        ax.set_yticks(list(places), [words.word(f"churn_cause.{cause}") for cause in sizes["churn_cause"]])
+        ax.invert_yaxis()
+        ax.set(xlabel=words.word("column.customer_count"))
+    tidy(ax, grid="x")
     return figure

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from crm_analysis.base.words import Message, message
+from crm_analysis.churn.model import RULES
 
 
 def finding_churn(status: Mapping[str, Any], champion: Mapping[str, Any]) -> Message:
@@ -54,7 +55,7 @@ def alt_backtest(backtest: pd.DataFrame, *, champion: Mapping[str, Any]) -> Mess
     if backtest.empty:
         return message("alt.churn_empty")
     means = champion["means"]
-    rule = max(("recency", "silence"), key=lambda name: means[name]["average_precision"])
+    rule = max((name for name in RULES if name in means), key=lambda name: means[name]["average_precision"])
     return message(
         "alt.backtest",
         model=champion["model"],

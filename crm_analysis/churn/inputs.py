@@ -1,6 +1,6 @@
 """What the churn model may look at: an explicit list of features, and the guard that keeps it honest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,24 @@ FEATURE_COLUMNS = (
 #: Made from them: how late a customer is against his own rhythm, and whether he buys less than before.
 DERIVED_FEATURES = ("lateness_ratio", "order_trend_ratio")
 MODEL_FEATURES = (*FEATURE_COLUMNS, *DERIVED_FEATURES)
+#: What a customer may leave for, in business terms, and the features that show it; each feature shows one cause.
+CAUSES: Mapping[str, tuple[str, ...]] = {
+    "silence": ("recency_days", "gap_mean_days", "gap_spread_days", "lateness_ratio"),
+    "frequency": ("order_count_30d", "order_count_90d", "order_count_180d", "order_count_365d",
+                  "order_count_90d_before", "order_count_365d_before", "order_trend_ratio"),
+    "spend": ("spend_amount_30d", "spend_amount_90d", "spend_amount_180d", "spend_amount_365d",
+              "spend_amount_90d_before", "basket_mean_amount"),
+    "newness": ("tenure_days", "order_count", "order_day_count", "spend_amount", "gap_count"),
+    "service": ("complaint_count_90d", "complaint_count_365d", "first_response_hours_mean_365d",
+                "interaction_in_count_90d"),
+    "satisfaction": ("survey_answered_count", "survey_score_mean", "survey_score_last"),
+    "discount": ("discount_share",),
+    "refunds": ("refund_count", "refund_amount"),
+    "contact": ("interaction_out_count_90d", "channel_top_share"),
+    "contract": ("contract_days_left",),
+}  # fmt: skip
+#: What the model is never given: the purchases that a purchase model expects are a rule to be beaten.
+BASELINE_COLUMN = "expected_purchase_count"
 SENSITIVE_FEATURES = frozenset(
     {"complaint_count_90d", "complaint_count_365d", "first_response_hours_mean_365d", "survey_answered_count",
      "survey_score_mean", "survey_score_last"}
@@ -57,11 +75,12 @@ def model_matrix(customers: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
+    Values pass through 32 bits, as labelled customers are kept in: what is scored is what was learnt from.
     ``lateness_ratio`` is recency / own mean gap (gaps under a day count as one); ``order_trend_ratio`` is orders of
     the last 90 days less those of the 90 before / their sum, between -1 and 1.
     """
     check_model_features(MODEL_FEATURES)
-    matrix = customers[list(FEATURE_COLUMNS)].astype("float64")
+    matrix = customers[list(FEATURE_COLUMNS)].astype("float32").astype("float64")
     recent, before = matrix["order_count_90d"], matrix["order_count_90d_before"]
     both = (recent + before).replace(0, np.nan)
     matrix["lateness_ratio"] = matrix["recency_days"] / matrix["gap_mean_days"].clip(lower=1)

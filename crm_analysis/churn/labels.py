@@ -4,23 +4,27 @@ A customer is eligible at an origin when he has bought within ``active_within_da
 when no counted purchase falls into ``[origin + gap, origin + gap + horizon)``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import Message, Words, message
-from crm_analysis.churn.inputs import FEATURE_COLUMNS, SENSITIVE_FEATURES
+from crm_analysis.churn.inputs import BASELINE_COLUMN, FEATURE_COLUMNS, SENSITIVE_FEATURES
 
 TRAINING_SCHEMA: ResultSchema = (
     {"customer_id": DIRECT, "origin": OPEN, "is_churned": SENSITIVE, "gap_order_count": OPEN}
+    | {BASELINE_COLUMN: SENSITIVE}
     | {name: SENSITIVE if name in SENSITIVE_FEATURES else OPEN for name in FEATURE_COLUMNS}
 )  # fmt: skip
 
+#: Features as of an origin, and what was bought after it.
+Known = tuple[pd.DataFrame, pd.DataFrame]
 #: One origin to learn from, a later one to calibrate on, a still later one to test on.
 MINIMUM_ORIGINS = 3
 
@@ -57,7 +61,8 @@ def label_churn(
     """Label the eligible customers of one origin.
 
     ``features`` as of the origin and ``customer_id, order_count, gap_order_count`` after it -> columns of
-    ``TRAINING_SCHEMA``, one row per eligible customer, sorted by id
+    ``TRAINING_SCHEMA``, one row per eligible customer, sorted by id; numbers in 32 bits, as millions of rows are kept.
+    ``expected_purchase_count`` (what a purchase model expects within the horizon) is empty unless features bring it.
 
     Parameters
     ----------
@@ -70,7 +75,11 @@ def label_churn(
     -----
     A purchase in the gap is neither label nor feature, and is counted. Refunds never save from churn. REQUIREMENTS C1.
     """
-    eligible = select_eligible(features, settings=settings)[["customer_id", *FEATURE_COLUMNS]]
+    eligible = select_eligible(features, settings=settings)
+    if BASELINE_COLUMN not in eligible:
+        eligible = eligible.assign(**{BASELINE_COLUMN: np.nan})
+    numbers = [*FEATURE_COLUMNS, BASELINE_COLUMN]
+    eligible = eligible[["customer_id", *numbers]].astype(dict.fromkeys(numbers, "float32"))
     bought = outcomes[["customer_id", "order_count", "gap_order_count"]].rename(
         columns={"order_count": "outcome_order_count"}
     )
@@ -82,17 +91,20 @@ def label_churn(
 
 
 def training_table(
-    by_origin: Mapping[date, tuple[pd.DataFrame, pd.DataFrame]], *, settings: ChurnSettings
+    by_origin: Mapping[date, Known] | Iterable[tuple[date, Known]], *, settings: ChurnSettings
 ) -> pd.DataFrame:
     """Return the labelled customers of all origins, in time order.
 
-    ``{origin: (features, outcomes)}`` -> columns of ``TRAINING_SCHEMA``
+    ``{origin: (features, outcomes)}``, or such pairs one after another so that only one is held, -> columns of
+    ``TRAINING_SCHEMA``
     """
-    frames = [
-        label_churn(features, outcomes, settings=settings, as_of_origin=origin)
-        for origin, (features, outcomes) in sorted(by_origin.items())
-    ]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TRAINING_SCHEMA))
+    pairs = by_origin.items() if isinstance(by_origin, Mapping) else by_origin
+    frames = {
+        origin: label_churn(features, outcomes, settings=settings, as_of_origin=origin)
+        for origin, (features, outcomes) in pairs
+    }
+    ordered = [frames[origin] for origin in sorted(frames)]
+    return pd.concat(ordered, ignore_index=True) if ordered else pd.DataFrame(columns=list(TRAINING_SCHEMA))
 
 
 def check_churn_data(training: pd.DataFrame, *, settings: ChurnSettings) -> dict[str, Any]:
@@ -142,13 +154,14 @@ def churn_definition(
         ``gap_days, horizon_days, active_within_days, rule_silence_days, as_of, n_now``, ``gap_q90_days`` (90 %
         quantile of the mean purchase gaps of the ``rhythm_count`` active customers who bought on more than one day,
         each counting once: what to hold the horizon against), ``origins``: a list of ``origin, n, base_rate,
-        gap_customer_count, is_history_short``, and ``message``.
+        base_low, base_high`` (95 %, Wilson 1927), ``gap_customer_count, is_history_short``, and ``message``.
     """
     origins = [
         {
             "origin": str(origin),
             "n": len(rows),
             "base_rate": round(float(rows["is_churned"].mean()), 6),
+            **_base_interval(rows["is_churned"]),
             "gap_customer_count": int((rows["gap_order_count"] > 0).sum()),
             "is_history_short": _is_short(date.fromisoformat(str(origin)), begun=begun, settings=settings),
         }
@@ -171,15 +184,18 @@ def churn_definition(
 
 
 def origins_table(definition: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the origins of a definition: ``origin_date, n, churn_rate``, and ``gap_customer_count`` if there is a gap.
+    """Return the origins of a definition, with ``gap_customer_count`` if there is a gap.
 
-    The churn rate is empty where history before the origin is too short.
+    ``origin_date, n, churn_rate, churn_rate_low, churn_rate_high`` (95 %, Wilson); the rates are empty where history
+    before the origin is too short
     """
-    columns = ["origin", "n", "base_rate", "gap_customer_count", "is_history_short"]
+    rates = {"base_rate": "churn_rate", "base_low": "churn_rate_low", "base_high": "churn_rate_high"}
+    columns = ["origin", "n", *rates, "gap_customer_count", "is_history_short"]
     table = pd.DataFrame(definition["origins"], columns=columns)
-    table["base_rate"] = table["base_rate"].astype(float).mask(table["is_history_short"].astype(bool))
+    for name in rates:
+        table[name] = table[name].astype(float).mask(table["is_history_short"].astype(bool))
     unused = ["is_history_short"] if definition["gap_days"] else ["is_history_short", "gap_customer_count"]
-    return table.drop(columns=unused).rename(columns={"origin": "origin_date", "base_rate": "churn_rate"})
+    return table.drop(columns=unused).rename(columns={"origin": "origin_date"} | rates)
 
 
 def format_origins(definition: Mapping[str, Any], *, words: Words) -> pd.DataFrame:
@@ -188,6 +204,26 @@ def format_origins(definition: Mapping[str, Any], *, words: Words) -> pd.DataFra
     texts = [words.word("churn.no_history") if rate != rate else words.format_percent(rate)  # NaN is unequal to itself
              for rate in table["churn_rate"]]  # fmt: skip
     return table.assign(churn_rate=pd.Series(texts, dtype="str"))
+
+
+def _base_interval(labels: pd.Series) -> dict[str, float]:
+    low, high = wilson(int(labels.sum()), len(labels))
+    return {"base_low": low, "base_high": high}
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927); the whole range without trials.
+
+    >>> wilson(5, 10)
+    (0.236593, 0.763407)
+    """
+    if not trials:
+        return 0.0, 1.0
+    z = 1.959964
+    share, size = successes / trials, 1 + z**2 / trials
+    middle = (share + z**2 / (2 * trials)) / size
+    half = z / size * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return round(max(0.0, middle - half), 6), round(min(1.0, middle + half), 6)
 
 
 def _definition_message(settings: ChurnSettings, *, origins: list[dict[str, Any]]) -> Message:

@@ -1,18 +1,21 @@
-"""Scores of today's customers and the warning list, ranked by expected loss (REQUIREMENTS C4).
+"""Scores of today's customers, ranked by expected loss (REQUIREMENTS C2, C4).
 
 Never ranked by the probability of being alive of a purchase model: it is 1 for every one-time buyer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
+from crm_analysis.churn.backtest import amount_at_stake
+from crm_analysis.churn.inputs import BASELINE_COLUMN, FEATURE_COLUMNS
 from crm_analysis.churn.labels import select_eligible
-from crm_analysis.churn.model import fit_churn
+from crm_analysis.churn.model import FittedChurn, fit_churn
 
 SCORES_SCHEMA: ResultSchema = {
     "customer_id": DIRECT,
@@ -21,65 +24,66 @@ SCORES_SCHEMA: ResultSchema = {
     "expected_loss_amount": SENSITIVE,
     "loss_rank": SENSITIVE,
 }
-WARNING_SCHEMA: ResultSchema = {
-    **SCORES_SCHEMA,
-    "recency_days": SENSITIVE,
-    "gap_mean_days": SENSITIVE,
-    "order_count_90d": SENSITIVE,
-    "order_count_90d_before": SENSITIVE,
-    "complaint_count_90d": SENSITIVE,
-}
 BANDS_SCHEMA: ResultSchema = dict.fromkeys(
     ["churn_band", "customer_count", "customer_share", "at_stake_amount", "expected_loss_amount", "list_count",
      "list_loss_amount", "list_churn_count"], OPEN,
 )  # fmt: skip
 #: Upper ends of the bands of churn probability.
 _BANDS = {"very_low": 0.2, "low": 0.4, "middle": 0.6, "high": 0.8, "very_high": 1.0}
-_DAYS_OF_YEAR = 365
+
+
+def fit_champion(
+    training: pd.DataFrame, *, settings: ChurnSettings, champion: Mapping[str, Any], status: Mapping[str, Any]
+) -> FittedChurn | None:
+    """Fit the champion on all usable origins; ``None`` where there is none."""
+    if champion["model"] is None:
+        return None
+    return fit_churn(training, name=champion["model"], settings=settings, origins=status["origins"])
 
 
 def churn_scores(
-    features: pd.DataFrame, training: pd.DataFrame, *, settings: ChurnSettings, champion: Mapping[str, Any],
-    status: Mapping[str, Any],
-) -> pd.DataFrame:  # fmt: skip
-    """Score the eligible customers of today with the champion, fitted on all usable origins.
+    features: pd.DataFrame | Iterable[pd.DataFrame], fitted: FittedChurn | None, *, settings: ChurnSettings
+) -> pd.DataFrame:
+    """Score the eligible customers of today with the champion.
 
-    ``features`` as of the report and ``churn_training`` -> columns of ``SCORES_SCHEMA``, most expected loss first;
-    no rows without a champion
+    ``customer_id`` and ``FEATURE_COLUMNS`` as of the report, in one frame or in batches of any size, -> columns of
+    ``SCORES_SCHEMA``, most expected loss first; no rows without a champion
 
     Notes
     -----
     ``at_stake_amount`` is the spend of the last 365 days scaled to the horizon, 0 when negative;
     ``expected_loss_amount`` = probability x at stake. Ties are broken by id. REQUIREMENTS C2, C4.
     """
-    if champion["model"] is None:
+    if fitted is None:
         return pd.DataFrame(columns=list(SCORES_SCHEMA))
-    eligible = select_eligible(features, settings=settings)
-    known = training.loc[training["origin"].isin(status["origins"])]
-    fitted = fit_churn(known, name=champion["model"], settings=settings)
-    probability = np.round(fitted.probability(eligible), 6) if len(eligible) else np.empty(0)
-    at_stake = eligible["spend_amount_365d"].astype(float).clip(lower=0) * settings.horizon_days / _DAYS_OF_YEAR
-    scores = pd.DataFrame(
-        {
-            "customer_id": eligible["customer_id"],
-            "churn_probability": probability,
-            "at_stake_amount": at_stake.round(2),
-            "expected_loss_amount": (at_stake * probability).round(2),
-        }
-    )
+    batches = [features] if isinstance(features, pd.DataFrame) else features
+    parts = [_scored(select_eligible(batch, settings=settings), fitted) for batch in batches]
+    scores = pd.concat(parts, ignore_index=True)
     scores = scores.sort_values(["expected_loss_amount", "customer_id"], ascending=[False, True], ignore_index=True)
     return scores.assign(loss_rank=np.arange(1, len(scores) + 1))
 
 
-def warning_list(scores: pd.DataFrame, features: pd.DataFrame, *, settings: ChurnSettings) -> pd.DataFrame:
-    """Return whom to contact first: the ``list_length`` customers with most expected loss, with the plain facts beside.
+def _scored(eligible: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
+    probability = np.round(fitted.probability(eligible), 6) if len(eligible) else np.empty(0)
+    at_stake = amount_at_stake(eligible, settings=fitted.settings)
+    return pd.DataFrame(
+        {
+            "customer_id": eligible["customer_id"],
+            "churn_probability": probability,
+            "at_stake_amount": at_stake,
+            "expected_loss_amount": (at_stake * probability).round(2),
+        }
+    )
 
-    ``churn_scores`` and ``features`` of the same day -> columns of ``WARNING_SCHEMA``
-    """
-    first = scores.loc[scores["expected_loss_amount"].astype(float) > 0].head(settings.list_length)
-    facts = features[["customer_id", *[c for c in WARNING_SCHEMA if c not in SCORES_SCHEMA]]]
-    listed = first.merge(facts, on="customer_id", how="left", validate="one_to_one")
-    return listed[list(WARNING_SCHEMA)]
+
+def feature_batches(features: ibis.Table, *, settings: ChurnSettings) -> Iterator[pd.DataFrame]:
+    """Return the columns that scoring needs, ``batch_rows`` customers at a time; at least one frame, maybe empty."""
+    wanted = ["customer_id", *FEATURE_COLUMNS]
+    wanted += [BASELINE_COLUMN] if BASELINE_COLUMN in features.columns else []
+    reader = features.select(wanted).to_pyarrow_batches(chunk_size=settings.model.batch_rows)
+    yield reader.schema.empty_table().to_pandas()
+    for batch in reader:
+        yield batch.to_pandas()
 
 
 def churn_bands_table(scores: pd.DataFrame, *, list_length: int) -> pd.DataFrame:

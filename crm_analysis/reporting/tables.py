@@ -69,6 +69,7 @@ DOMAINS: Mapping[str, str] = {
     "rule": "rule.{value}",
     "kind": "kind.{value}",
     "model": "model.{value}",
+    **dict.fromkeys(("churn_reason_1", "churn_reason_2", "churn_reason_3"), "churn_cause.{value}"),
     "attribute": "attribute.{value}",
     "dimension": "dimension.{value}",
     "chapter": "chapter.{value}",

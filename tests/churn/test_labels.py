@@ -27,6 +27,8 @@ from crm_analysis.churn.labels import (
 )
 from crm_analysis.sources.features import FEATURES_SCHEMA
 
+ORIGIN_COLUMNS = ("origin_date", "n", "churn_rate", "churn_rate_low", "churn_rate_high")
+
 
 def customers(**columns) -> pd.DataFrame:
     n = len(columns["customer_id"])
@@ -144,7 +146,8 @@ def test_the_definition_by_hand() -> None:
     labelled = training_table({date(2025, 7, 1): (FEATURES, OUTCOMES)}, settings=settings)
     definition = churn_definition(labelled, FEATURES, settings=settings, as_of=date(2025, 10, 1))
     assert definition["origins"] == [
-        {"origin": "2025-07-01", "n": 3, "base_rate": 0.666667, "gap_customer_count": 1, "is_history_short": False},
+        {"origin": "2025-07-01", "n": 3, "base_rate": 0.666667, "base_low": 0.20766, "base_high": 0.938508,
+         "gap_customer_count": 1, "is_history_short": False},
     ]  # fmt: skip
     assert definition["n_now"] == 3
     # the mean gaps of e and c, 20 and 90 days, count once each: 20 + 0.9 x 70; the nine gaps of e are no nine customers
@@ -154,9 +157,9 @@ def test_the_definition_by_hand() -> None:
     assert findings.note_definition(definition).id == "note.churn_horizon_fits"
     assert findings.note_definition(definition | {"gap_q90_days": 91}).id == "note.churn_horizon_short"
     assert findings.note_definition(definition | {"gap_q90_days": None}).id == "note.churn_rhythm_unknown"
-    assert list(origins_table(definition).columns) == ["origin_date", "n", "churn_rate"]  # no gap, nobody in it
+    assert list(origins_table(definition).columns) == [*ORIGIN_COLUMNS]  # no gap, nobody in it
     with_gap = origins_table(definition | {"gap_days": 7})
-    assert list(with_gap.columns) == ["origin_date", "n", "churn_rate", "gap_customer_count"]
+    assert list(with_gap.columns) == [*ORIGIN_COLUMNS, "gap_customer_count"]
 
 
 @pytest.mark.parametrize(

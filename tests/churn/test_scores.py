@@ -1,3 +1,5 @@
+from datetime import date
+
 import pandas as pd
 import pytest
 
@@ -10,21 +12,27 @@ from crm_analysis.churn.model import fit_churn, rule_score
 from crm_analysis.churn.scores import (
     BANDS_SCHEMA,
     SCORES_SCHEMA,
-    WARNING_SCHEMA,
     churn_bands_table,
     churn_scores,
-    warning_list,
+    fit_champion,
 )
+from crm_analysis.churn.warnings import WARNING_SCHEMA, warning_list
+
+DAY = date(2025, 10, 1)
 
 
 @pytest.fixture(scope="session")
 def score(training: pd.DataFrame, settings):
     """Return ``score(features, name)`` with a model fitted on all origins."""
     status = check_churn_data(training, settings=settings)
+    fitted: dict = {}
 
     def run(features: pd.DataFrame, name: str | None = "logistic", **change) -> pd.DataFrame:
         used = settings.model_copy(update=change)
-        return churn_scores(features, training, settings=used, champion={"model": name}, status=status)
+        key = (name, tuple(sorted(change.items())))
+        if key not in fitted:
+            fitted[key] = fit_champion(training, settings=used, champion={"model": name}, status=status)
+        return churn_scores(features, fitted[key], settings=used)
 
     return run
 
@@ -72,7 +80,7 @@ def test_without_a_champion_there_are_no_scores(score, features_now: pd.DataFram
     none = score(features_now, None)
     assert none.empty
     check_columns(none.columns, SCORES_SCHEMA, result="churn_scores")
-    listed = warning_list(none, features_now, settings=settings)
+    listed = warning_list(none, features_now, settings=settings, as_of=DAY)
     check_columns(listed.columns, WARNING_SCHEMA, result="warning_list")
     bands = churn_bands_table(none, list_length=5)
     check_columns(bands.columns, BANDS_SCHEMA, result="churn_bands")
@@ -81,12 +89,12 @@ def test_without_a_champion_there_are_no_scores(score, features_now: pd.DataFram
 
 def test_the_warning_list_has_the_facts_of_its_customers(score, features_now: pd.DataFrame, settings) -> None:
     scores = score(features_now)
-    listed = warning_list(scores, features_now, settings=settings)
+    listed = warning_list(scores, features_now, settings=settings, as_of=DAY)
     check_columns(listed.columns, WARNING_SCHEMA, result="warning_list")
     assert listed["customer_id"].tolist() == scores["customer_id"].head(settings.list_length).tolist()
     facts = features_now.set_index("customer_id")["recency_days"]
     assert listed["recency_days"].tolist() == [facts[id_] for id_ in listed["customer_id"]]
-    nothing = warning_list(scores.assign(expected_loss_amount=0.0), features_now, settings=settings)
+    nothing = warning_list(scores.assign(expected_loss_amount=0.0), features_now, settings=settings, as_of=DAY)
     assert nothing.empty
 
 

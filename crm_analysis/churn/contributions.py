@@ -1,0 +1,181 @@
+"""Why a customer is at risk: how much each cause adds to his score, in business terms (REQUIREMENTS C2, C4).
+
+A cause is a set of features that show one thing (`inputs.CAUSES`). Its contribution is measured in log-odds against the
+typical customer who was kept (medians at the origins that taught). For logistic regression it is exact and additive:
+coefficient x (value - reference), summed over the cause's features; all causes together give the difference of
+log-odds. For boosting it is counterfactual: log-odds as they are less log-odds with this cause's features set to the
+reference; such contributions need not add up, as causes work together. For a rule of silence there is one cause.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
+from crm_analysis.base.words import Message, Words, message
+from crm_analysis.churn.inputs import CAUSES, MODEL_FEATURES, model_matrix
+from crm_analysis.churn.learners import prepared
+from crm_analysis.churn.model import FittedChurn
+
+Floats = npt.NDArray[np.float64]
+CONTRIBUTIONS_SCHEMA: ResultSchema = {
+    "customer_id": DIRECT, "churn_cause": SENSITIVE, "log_odds_added": SENSITIVE, "cause_rank": SENSITIVE,
+    "figure_now": SENSITIVE, "figure_usual": SENSITIVE,
+}  # fmt: skip
+CAUSE_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
+    ["churn_cause", "first_count", "named_count", "log_odds_added_mean"], OPEN
+)
+REASONS = 3
+_DIGITS = 4
+#: The two plain numbers of a cause: how it is with the customer, and what to hold it against.
+FIGURES: dict[str, tuple[str, str | None]] = {
+    "silence": ("recency_days", "gap_mean_days"),
+    "frequency": ("order_count_90d", "order_count_90d_before"),
+    "spend": ("spend_amount_90d", "spend_amount_90d_before"),
+    "newness": ("order_count", "tenure_days"),
+    "service": ("complaint_count_365d", "first_response_hours_mean_365d"),
+    "satisfaction": ("survey_score_last", "survey_score_mean"),
+    "discount": ("discount_share", None),
+    "refunds": ("refund_count", "refund_amount"),
+    "contact": ("interaction_out_count_90d", None),
+    "contract": ("contract_days_left", None),
+}
+
+
+def cause_log_odds(customers: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
+    """Return what each cause adds to the log-odds of each customer.
+
+    columns of ``FEATURE_COLUMNS`` -> a column per cause of ``CAUSES``, rows as given; all empty for a rule that looks
+    at none of them
+    """
+    matrix = model_matrix(customers).to_numpy()
+    if fitted.name == "logistic":
+        return _additive(matrix, fitted)
+    return _counterfactual(customers, matrix, fitted)
+
+
+def reference_log_odds(fitted: FittedChurn) -> float:
+    """Return the log-odds of the typical customer who was kept; models only."""
+    return float(fitted.log_odds(np.array([fitted.reference]))[0])
+
+
+def _additive(matrix: Floats, fitted: FittedChurn) -> pd.DataFrame:
+    """Return coefficient x (value - reference) by cause; an indicator of a missing value belongs to its feature."""
+    impute, scale, line = (step for _, step in fitted.estimator.steps)
+    used = np.array(fitted.columns)
+    names = np.array(MODEL_FEATURES)[used]
+    owners = [*names, *names[impute.indicator_.features_]]
+    steps = [scale.transform(impute.transform(prepared(rows[:, used], name="logistic")))
+             for rows in (matrix, np.array([fitted.reference]))]  # fmt: skip
+    parts = fitted.slope * line.coef_[0] * (steps[0] - steps[1])
+    return pd.DataFrame({
+        cause: parts[:, [place for place, name in enumerate(owners) if name in features]].sum(axis=1)
+        for cause, features in CAUSES.items()
+    })  # fmt: skip
+
+
+def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn) -> pd.DataFrame:
+    """Return log-odds less those with the cause's features at the reference."""
+    if fitted.is_rule:
+        added = pd.DataFrame(np.nan, index=range(len(customers)), columns=list(CAUSES))
+        if fitted.name in ("recency", "silence"):
+            usual = customers.assign(recency_days=fitted.reference[MODEL_FEATURES.index("recency_days")])
+            added["silence"] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
+        return added
+    now = fitted.log_odds(matrix)
+    by_cause = {}
+    for cause, features in CAUSES.items():
+        changed = matrix.copy()
+        for name in features:
+            changed[:, MODEL_FEATURES.index(name)] = fitted.reference[MODEL_FEATURES.index(name)]
+        by_cause[cause] = now - fitted.log_odds(changed)
+    return pd.DataFrame(by_cause)
+
+
+def _odds(probability: Floats) -> Floats:
+    return np.log(probability / (1 - probability))
+
+
+def contributions_table(
+    features: pd.DataFrame, fitted: FittedChurn | None, *, customer_ids: Sequence[str]
+) -> pd.DataFrame:
+    """Return the strongest causes of some customers, at most three each (result ``churn_reasons``).
+
+    ``customer_id`` and ``FEATURE_COLUMNS`` -> columns of ``CONTRIBUTIONS_SCHEMA``, in the order of ``customer_ids``,
+    strongest cause first
+
+    Notes
+    -----
+    Only causes that raise the log-odds by ``minimum_log_odds`` are reasons, so that a customer may have fewer than
+    three, or none. Ties by the order of ``CAUSES``. ``figure_now`` and ``figure_usual`` are the features of
+    ``FIGURES``. The method is told at the top of this module; a contribution shows what the model rests on, not what
+    made the customer leave.
+    """
+    wanted = pd.DataFrame({"customer_id": pd.Series(list(customer_ids), dtype="str")})
+    rows = wanted.merge(features, on="customer_id", how="inner", validate="one_to_one")
+    if fitted is None or rows.empty:
+        return pd.DataFrame(columns=list(CONTRIBUTIONS_SCHEMA))
+    added = cause_log_odds(rows, fitted).round(_DIGITS).to_numpy()
+    causes = np.array(list(CAUSES))
+    order = np.argsort(-np.nan_to_num(added, nan=-np.inf), axis=1, kind="stable")[:, :REASONS]
+    found = []
+    for rank in range(order.shape[1]):
+        place = order[:, rank]
+        value = added[np.arange(len(rows)), place]
+        found.append(pd.DataFrame({
+            "customer_id": rows["customer_id"], "place": np.arange(len(rows)), "churn_cause": causes[place],
+            "log_odds_added": value, "cause_rank": rank + 1,
+        }).loc[value >= fitted.settings.model.warning.minimum_log_odds])  # fmt: skip
+    table = pd.concat(found).sort_values(["place", "cause_rank"], ignore_index=True)
+    for column, which in (("figure_now", 0), ("figure_usual", 1)):
+        table[column] = float("nan")
+        for cause, names in FIGURES.items():
+            is_this, name = table["churn_cause"] == cause, names[which]
+            if name is not None:
+                values = rows[name].to_numpy(dtype=float)
+                table.loc[is_this, column] = values[table.loc[is_this, "place"].to_numpy()].round(_DIGITS)
+    table["churn_cause"] = table["churn_cause"].astype("str")
+    return table[list(CONTRIBUTIONS_SCHEMA)]
+
+
+def cause_sizes_table(contributions: pd.DataFrame) -> pd.DataFrame:
+    """Return how often each cause is the strongest, and is named at all: what a management report may show.
+
+    columns of ``CONTRIBUTIONS_SCHEMA`` -> columns of ``CAUSE_SIZES_SCHEMA``, most often the strongest first
+    """
+    if contributions.empty:
+        return pd.DataFrame(columns=list(CAUSE_SIZES_SCHEMA))
+    table = (
+        contributions.assign(is_first=(contributions["cause_rank"] == 1).astype(int))
+        .groupby("churn_cause")
+        .agg(
+            first_count=("is_first", "sum"),
+            named_count=("customer_id", "size"),
+            log_odds_added_mean=("log_odds_added", "mean"),
+        )
+        .round(_DIGITS)
+        .reset_index()
+    )
+    table = table.sort_values(["first_count", "named_count", "churn_cause"], ascending=[False, False, True])
+    return table[list(CAUSE_SIZES_SCHEMA)].reset_index(drop=True)
+
+
+def reason_message(cause: str, *, now: float, usual: float) -> Message:
+    """Return a reason with its plain numbers, such as days of silence beside the customer's own rhythm."""
+    is_alone = FIGURES[cause][1] is None or usual != usual  # NaN is unequal to itself
+    if now != now:
+        return message(f"churn_reason.{cause}_unknown")
+    return message(f"churn_reason.{cause}" if not is_alone else f"churn_reason.{cause}_alone", now=now, usual=usual)
+
+
+def format_reasons(contributions: pd.DataFrame, *, words: Words) -> pd.DataFrame:
+    """Return the reasons of each customer as one text: ``customer_id, reasons``; for the workbook alone."""
+    said = [
+        words.say(reason_message(row.churn_cause, now=row.figure_now, usual=row.figure_usual))  # type: ignore[arg-type]
+        for row in contributions.itertuples()
+    ]
+    texts = pd.DataFrame({"customer_id": contributions["customer_id"], "reasons": pd.Series(said, dtype="str")})
+    stop = words.word("churn_reason.stop")
+    return texts.groupby("customer_id", sort=False)["reasons"].agg(stop.join).reset_index()

@@ -1,0 +1,188 @@
+"""The proposed horizon: gaps from orders, the curve by hand, what open gaps change; churn of contracts."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crm_analysis.base.period import Quarter
+from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.settings import ChurnSettings
+from crm_analysis.base.settings_churn_model import ChurnModelSettings, HorizonSettings
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.churn import figures
+from crm_analysis.churn import practice_findings as findings
+from crm_analysis.churn.contract_labels import (
+    CONTRACT_CHURN_SCHEMA,
+    CONTRACT_LABELS_SCHEMA,
+    contract_churn_table,
+    contract_definition,
+    contract_labels_table,
+    finding_contract_churn,
+)
+from crm_analysis.churn.horizon import (
+    GAPS_SCHEMA,
+    HORIZON_SCHEMA,
+    horizon_document,
+    horizon_table,
+    purchase_gaps_table,
+)
+from crm_analysis.sources.as_of import as_of
+
+DAY = date(2025, 7, 1)
+
+
+def settings_of(*, horizon_days: int = 90, **horizon) -> ChurnSettings:
+    model = ChurnModelSettings(horizon=HorizonSettings(**({"minimum_customers": 1} | horizon)))
+    return ChurnSettings(horizon_days=horizon_days, model=model)
+
+
+def gaps_of(closed: dict[int, int], opened: dict[int, int]) -> pd.DataFrame:
+    rows = [(days, False, n) for days, n in closed.items()] + [(days, True, n) for days, n in opened.items()]
+    return pd.DataFrame(rows, columns=list(GAPS_SCHEMA)).sort_values(["gap_length_days", "is_open"], ignore_index=True)
+
+
+def test_gaps_by_hand(make_tables) -> None:
+    orders = [
+        {"customer_id": "a", "ordered_at": "2025-05-01 09:00"},
+        {"customer_id": "a", "ordered_at": "2025-05-01 19:00"},  # the same day
+        {"customer_id": "a", "ordered_at": "2025-05-11 09:00"},
+        {"customer_id": "a", "ordered_at": "2025-06-30 09:00"},  # one gap per customer
+        {"customer_id": "b", "ordered_at": "2025-06-01 09:00"},  # open: followed to 30 June
+        {"customer_id": "c", "ordered_at": "2023-05-01 09:00"},  # before the window
+        {"customer_id": "c", "ordered_at": "2025-06-10 09:00"},
+        {"customer_id": "c", "ordered_at": "2025-06-20 09:00"},
+        {"customer_id": "d", "ordered_at": "2025-06-01 09:00", "order_id": "back"},
+        {"customer_id": "d", "ordered_at": "2025-06-05 09:00", "amount": -100, "refund_of": "back"},
+        {"customer_id": "e", "ordered_at": "2025-07-01 00:00"},  # later
+    ]
+    known = as_of(make_tables(orders=orders), DAY, zone="Asia/Shanghai")["orders"]
+    table = purchase_gaps_table(known, as_of=DAY, settings=ChurnSettings())
+    check_columns(table.columns, GAPS_SCHEMA, result="purchase_gaps")
+    assert table.to_numpy().tolist() == [[10, False, 2], [29, True, 1]]
+
+
+def test_the_curve_by_hand() -> None:
+    # ten customers: back after 10 (4), 50 (2), 100 (1) days; open after 20 (1), 60 (1) and 200 (1)
+    gaps = gaps_of({10: 4, 50: 2, 100: 1}, {20: 1, 60: 1, 200: 1})
+    table = horizon_table(gaps, settings=settings_of(candidates=(30, 60, 120), horizon_days=60))
+    check_columns(table.columns, HORIZON_SCHEMA, result="horizons")
+    # 6/10 are left at 10; 5 are followed at 50, 2 come back: 0.6 x 3/5; 2 at 100, 1 comes back: 0.36 x 1/2
+    assert table["returned_rate"].tolist()[:2] == [0.4, 0.64]
+    assert table["too_early_share"].tolist()[:2] == pytest.approx([(0.6 - 0.18) / 0.82, (0.36 - 0.18) / 0.82], abs=1e-6)
+    error = 0.36 * (4 / (10 * 6) + 2 / (5 * 3)) ** 0.5  # Greenwood
+    assert table["returned_rate_low"][1] == pytest.approx(0.64 - 1.959964 * error, abs=1e-6)
+    naive = 1 / 7  # leaving out open gaps flatters
+    assert table["too_early_share"][1] > naive
+    assert table["at_risk_count"].tolist() == [5, 3, 1]
+
+
+def test_the_shortest_horizon_that_keeps_within_the_share_is_proposed() -> None:
+    gaps = gaps_of(dict.fromkeys(range(1, 101), 10), {300: 500})
+    for current, id_ in ((60, "horizon.too_short"), (90, "horizon.fits"), (120, "horizon.could_be_shorter")):
+        settings = settings_of(horizon_days=current)
+        table = horizon_table(gaps, settings=settings)
+        found = horizon_document(gaps, table, settings=settings)
+        assert (found["status"], found["proposed_days"], found["current_days"]) == ("ok", 90, current)
+        assert found["proposed_too_early_share"] == pytest.approx(0.1)
+        assert found["quantiles"] == {"50": 50, "75": 75, "90": 90}
+        assert (found["n"], found["open_count"]) == (1500, 500)
+        assert found["message"]["message"] == id_
+        for lang in LANGUAGES:
+            words = Words(lang)
+            assert words.format_int(1500) in words.say(findings.finding_horizon(found))
+            assert words.say(findings.alt_horizon(table, n=found["n"]))
+            assert figures.plot_horizon(table, words=words).axes[0].get_xlabel()
+    strict = settings_of(too_early_share=0.001, candidates=(30, 60))
+    none = horizon_document(gaps, horizon_table(gaps, settings=strict), settings=strict)
+    assert (none["status"], none["proposed_days"]) == ("none_fits", None)
+
+
+def test_open_gaps_are_followed_and_not_left_out() -> None:
+    rng = np.random.default_rng(2)
+    true = rng.exponential(80, 4_000)
+    followed = rng.uniform(1, 360, 4_000)
+    length, is_open = np.ceil(np.minimum(true, followed)).astype(int), true > followed
+    counted = pd.DataFrame({"gap_length_days": length, "is_open": is_open}).value_counts().reset_index(name="n")
+    gaps = counted.rename(columns={"n": "customer_count"}).sort_values(
+        ["gap_length_days", "is_open"], ignore_index=True
+    )
+    table = horizon_table(gaps, settings=settings_of(minimum_customers=30)).set_index("horizon_days")
+    assert table.loc[90, "returned_rate"] == pytest.approx(1 - np.exp(-90 / 80), abs=0.03)
+    closed = length[~is_open]
+    assert (closed <= 90).mean() > 1 - np.exp(-90 / 80) + 0.05  # what leaving them out would say
+
+
+@pytest.mark.parametrize("gaps", [gaps_of({}, {}), gaps_of({}, {5: 40}), gaps_of({3: 1}, {})])
+def test_too_few_gaps_are_told(gaps: pd.DataFrame) -> None:
+    settings = settings_of(minimum_customers=10)
+    table = horizon_table(gaps, settings=settings)
+    assert table.empty
+    found = horizon_document(gaps, table, settings=settings)
+    assert found["status"] == "insufficient"
+    for lang in LANGUAGES:
+        assert Words(lang).say(findings.finding_horizon(found))
+        assert figures.plot_horizon(table, words=Words(lang))
+
+
+def test_a_history_shorter_than_the_horizon_is_told() -> None:
+    gaps = gaps_of({5: 40, 20: 20}, {30: 40})
+    settings = settings_of(horizon_days=90, minimum_customers=30)
+    found = horizon_document(gaps, horizon_table(gaps, settings=settings), settings=settings)
+    assert found["message"]["message"] == "horizon.too_short_history"
+
+
+# -- contracts ---------------------------------------------------------------------------------------------------------
+
+CONTRACTS = [
+    {"contract_id": "a1", "customer_id": "a", "start_date": "2024-05-01", "end_date": "2025-04-30"},
+    {"contract_id": "a2", "customer_id": "a", "start_date": "2025-05-31", "end_date": "2026-04-30"},  # day after grace
+    {"contract_id": "b1", "customer_id": "b", "start_date": "2024-05-01", "end_date": "2025-04-30"},
+    {"contract_id": "b2", "customer_id": "b", "start_date": "2025-06-01", "end_date": "2026-04-30"},  # too late
+    {"contract_id": "c1", "customer_id": "c", "start_date": "2024-05-01", "end_date": "2025-03-31"},
+    {"contract_id": "c2", "customer_id": "c", "start_date": "2025-01-01", "end_date": "2026-01-01", "renewal_of": "c1"},
+    {"contract_id": "d1", "customer_id": "d", "start_date": "2024-05-01", "end_date": "2025-02-28"},
+    {"contract_id": "e1", "customer_id": "e", "start_date": "2024-05-01", "end_date": "2025-06-01"},  # in grace
+]
+
+
+def test_contract_churn_by_hand(make_tables) -> None:
+    known = as_of(make_tables(contracts=CONTRACTS, orders=[]), DAY, zone="Asia/Shanghai")["contracts"]
+    labels = contract_labels_table(known, as_of=DAY, grace_days=30, quarters=Quarter(2025, 2).back(4)).to_pandas()
+    check_columns(labels.columns, CONTRACT_LABELS_SCHEMA, result="contract_labels")
+    assert dict(zip(labels["contract_id"], labels["is_churned"], strict=True)) == {"a1": 0, "b1": 1, "c1": 0, "d1": 1}
+    table = contract_churn_table(labels)
+    check_columns(table.columns, CONTRACT_CHURN_SCHEMA, result="contract_churn")
+    assert table[["quarter", "n", "churn_count", "churn_rate"]].to_numpy().tolist() == [
+        ["2025Q1", 2, 1, 0.5], ["2025Q2", 2, 1, 0.5]]  # fmt: skip
+    assert table["churn_rate_low"].tolist() == [0.094531] * 2  # Wilson, 1 of 2
+    few = contract_definition(table, grace_days=30)
+    assert (few["churn_rate"], few["n"]) == (None, 4)
+    enough = contract_definition(table, grace_days=30, minimum_n=4)
+    assert enough["churn_rate"] == 0.5
+    for lang in LANGUAGES:
+        assert "4" in Words(lang).say(finding_contract_churn(few))
+        assert "50.0%" in Words(lang).say(finding_contract_churn(enough))
+
+
+def test_a_renewal_after_the_day_moves_no_label(make_tables) -> None:
+    later = [*CONTRACTS, {"contract_id": "d9", "customer_id": "d", "start_date": "2025-07-01", "end_date": "2026-07-01",
+                          "renewal_of": "d1"}]  # fmt: skip
+    found = []
+    for contracts in (CONTRACTS, later):
+        known = as_of(make_tables(contracts=contracts, orders=[]), DAY, zone="Asia/Shanghai")["contracts"]
+        table = contract_labels_table(known, as_of=DAY, grace_days=30, quarters=Quarter(2025, 2).back(4))
+        found.append(table.to_pandas())
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_no_contract_ended() -> None:
+    table = contract_churn_table(pd.DataFrame(columns=list(CONTRACT_LABELS_SCHEMA)))
+    check_columns(table.columns, CONTRACT_CHURN_SCHEMA, result="contract_churn")
+    assert contract_definition(table, grace_days=30)["n"] == 0
+
+
+def test_candidates_rise() -> None:
+    with pytest.raises(ValueError, match="rise"):
+        HorizonSettings(candidates=(60, 30))

@@ -1,0 +1,210 @@
+"""The warning list and its changes, how the last one did, and the drift of customers: by hand."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.settings import ChurnSettings
+from crm_analysis.base.settings_churn_model import ChurnModelSettings, WarningSettings
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.churn import practice_findings as findings
+from crm_analysis.churn.drift import DRIFT_SCHEMA, binned, drift_table, stability_index
+from crm_analysis.churn.look_back import (
+    LOOK_BACK_SCHEMA,
+    look_back_document,
+    look_back_rows,
+    look_back_table,
+    newcombe,
+)
+from crm_analysis.churn.warnings import (
+    CHANGES,
+    STABILITY_SCHEMA,
+    WARNING_SCHEMA,
+    list_length,
+    list_stability_table,
+    stability_document,
+    warning_list,
+)
+
+DAY = date(2025, 10, 1)
+FACTS = ("recency_days", "gap_mean_days", "order_count_90d", "order_count_90d_before", "complaint_count_90d")
+
+
+def scored(losses: dict[str, float]) -> pd.DataFrame:
+    ordered = sorted(losses.items(), key=lambda item: (-item[1], item[0]))
+    ids, values = [id_ for id_, _ in ordered], [loss for _, loss in ordered]
+    return pd.DataFrame({"customer_id": ids, "churn_probability": 0.5, "at_stake_amount": [2 * v for v in values],
+                         "expected_loss_amount": values, "loss_rank": range(1, len(ids) + 1)})  # fmt: skip
+
+
+def facts(ids: str, **columns) -> pd.DataFrame:
+    base = {"customer_id": list(ids), **{name: [1.0] * len(ids) for name in (*FACTS, "order_count")}}
+    return pd.DataFrame(base | columns)
+
+
+def with_warning(*, list_length: int = 3, **warning) -> ChurnSettings:
+    return ChurnSettings(list_length=list_length, model=ChurnModelSettings(warning=WarningSettings(**warning)))
+
+
+def test_the_list_says_whom_why_what_who_and_until_when() -> None:
+    scores = scored({"a": 90, "b": 50, "c": 10, "d": 0})
+    reasons = pd.DataFrame({"customer_id": ["a", "a", "b"], "churn_cause": ["silence", "spend", "contract"],
+                            "cause_rank": [1, 2, 1]})  # fmt: skip
+    customers = pd.DataFrame({"customer_id": list("abc"), "tier": ["vip", "plain", "vip"], "owner": ["w1", None, "w2"]})
+    strategy = pd.DataFrame({"tier": ["vip"], "suggested_action": ["visit"]})
+    listed = warning_list(
+        scores, facts("abcd"), settings=with_warning(list_length=9, due_days=10), as_of=DAY, contributions=reasons,
+        customers=customers, strategy=strategy,
+    )  # fmt: skip
+    check_columns(listed.columns, WARNING_SCHEMA, result="warning_list")
+    assert listed["customer_id"].tolist() == ["a", "b", "c"]  # nobody without an expected loss
+    assert listed["churn_reason_1"].fillna("").tolist() == ["silence", "contract", ""]
+    assert listed["churn_reason_2"].fillna("").tolist() == ["spend", "", ""]
+    assert listed["suggested_action"].fillna("").tolist() == ["visit", "", "visit"]
+    assert listed["owner"].fillna("").tolist() == ["w1", "", "w2"]
+    assert listed["due_date"].unique().tolist() == [pd.Timestamp("2025-10-11")]
+    plain = warning_list(scores, facts("abcd"), settings=with_warning(), as_of=DAY)
+    assert plain[["tier", "owner", "suggested_action", "churn_reason_1"]].isna().all().all()
+
+
+def test_capacity_gives_the_length() -> None:
+    assert list_length(with_warning(people=2, contacts_per_person=15)) == 30
+    scores = scored({f"c{k}": 100 - k for k in range(9)})
+    known = facts("x").iloc[[0] * 9].assign(customer_id=scores["customer_id"].tolist())
+    listed = warning_list(scores, known, settings=with_warning(people=2, contacts_per_person=2), as_of=DAY)
+    assert len(listed) == 4
+    with pytest.raises(ValueError, match="given together"):
+        WarningSettings(people=2)
+
+
+def test_what_became_of_the_last_list() -> None:
+    last = scored({"a": 90, "b": 80, "c": 70, "d": 60})
+    now = scored({"a": 90, "x": 85, "y": 80, "z": 70, "d": 5})
+    known = facts("abcdxyz", recency_days=[200.0, 10.0, 365.0, 150.0, 1.0, 1.0, 1.0])
+    table = list_stability_table(last, now, known, settings=with_warning(list_length=4), days_between=92)
+    check_columns(table.columns, STABILITY_SCHEMA, result="list_stability")
+    assert dict(zip(table["list_change"], table["customer_count"], strict=True)) == {
+        "kept": 1, "bought": 1, "not_eligible": 1, "lower_rank": 1}  # fmt: skip
+    assert stability_document(table) == {"n": 4, "kept_count": 1, "kept_share": 0.25}
+    shorter = list_stability_table(last, now.head(2), known, settings=with_warning(list_length=4), days_between=92)
+    assert shorter["customer_count"].sum() == 2  # the same length on both sides
+    nothing = list_stability_table(last.head(0), now, known, settings=with_warning(), days_between=92)
+    assert stability_document(nothing)["kept_share"] is None
+    for lang in LANGUAGES:
+        assert "25.0%" in Words(lang).say(findings.finding_stability(table))
+        assert Words(lang).say(findings.finding_stability(nothing))
+        assert all(Words(lang).word(f"list_change.{change}") for change in CHANGES)
+
+
+# -- looking back ------------------------------------------------------------------------------------------------------
+
+
+def test_newcombes_published_example() -> None:
+    # Newcombe (1998), Table II, case (a), method 10: 56/70 - 48/80 = 0.2, 0.0524 to 0.3339
+    assert newcombe(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert newcombe(10, 10, 0, 20) == pytest.approx((1.0, 0.6791, 1.0), abs=5e-5)  # case (h)
+
+
+def test_looking_back_by_hand() -> None:
+    scores = scored({"a": 90, "b": 50, "c": 10, "d": 5, "e": 1})
+    warned = scores.head(3)
+    outcomes = pd.DataFrame({"customer_id": ["b", "e", "d"], "order_count": [1, 2, 0]})
+    actions = pd.DataFrame({"customer_id": ["a", "b", "c", "e"], "is_control": [False, False, True, None],
+                            "status": ["done", "planned", "cancelled", "done"]})  # fmt: skip
+    rows = look_back_rows(scores, warned, outcomes, actions)
+    table = look_back_table(rows).set_index("look_back_group")
+    check_columns([*table.columns, "look_back_group"], LOOK_BACK_SCHEMA, result="look_back")
+    assert table["customer_count"].to_dict() == {
+        "everyone": 5, "listed": 3, "listed_reached": 1, "listed_not_reached": 1, "listed_control": 1, "not_listed": 2,
+    }  # fmt: skip
+    assert table["churn_count"].to_dict() == {
+        "everyone": 3, "listed": 2, "listed_reached": 1, "listed_not_reached": 0, "listed_control": 1, "not_listed": 1,
+    }  # fmt: skip
+    assert table.loc["listed", "lost_amount"] == 200  # a 180, c 20
+    found = look_back_document(rows)
+    assert (found["hit_count"], found["miss_count"], found["list_count"], found["reached_count"]) == (2, 1, 3, 1)
+    assert (found["precision_rate"], found["recall_rate"], found["expected_rate"]) == (0.666667, 0.666667, 0.5)
+    assert found["saved"] == {"status": "too_few", "treated_count": 3, "control_count": 1}
+    assert not found["calibration"]["is_drifted"]
+    alone = look_back_document(look_back_rows(scores, warned, outcomes, None))
+    assert alone["saved"]["status"] == "no_control"
+    none = look_back_document(look_back_rows(scores, warned.head(0), outcomes, actions))
+    assert none["status"] == "none"
+    for lang in LANGUAGES:
+        words = Words(lang)
+        for document in (found, alone, none):
+            assert words.say(findings.finding_look_back(document))
+            for note in (findings.note_saved(document), findings.note_calibration_drift(document)):
+                assert note is None or words.say(note)
+        assert all(words.word(f"look_back_group.{group}") for group in table.index)
+
+
+def test_an_effect_that_is_planted_is_measured_against_controls() -> None:
+    n = 2_000
+    ids = [f"c{k:05d}" for k in range(n)]
+    scores = pd.DataFrame({"customer_id": ids, "churn_probability": 0.5, "at_stake_amount": 10.0})
+    is_control = np.arange(n) % 4 == 0
+    churned = np.where(is_control, np.arange(n) % 8 == 0, np.arange(n) % 10 == 1)  # 50 % of controls
+    outcomes = pd.DataFrame({"customer_id": [i for i, gone in zip(ids, churned, strict=True) if not gone]})
+    actions = pd.DataFrame({"customer_id": ids, "is_control": is_control, "status": "planned"})  # reached or not
+    rows = look_back_rows(scores, scores.head(50), outcomes.assign(order_count=1), actions)
+    document = look_back_document(rows)
+    treated_rate = churned[~is_control].mean()
+    assert document["saved"]["difference"] == pytest.approx(0.5 - treated_rate, abs=1e-6)
+    assert document["saved"]["low"] > 0
+    assert document["calibration"]["is_drifted"]  # half was expected, a fifth churned
+    for lang in LANGUAGES:
+        assert Words(lang).say(findings.note_saved(document))
+        assert findings.note_calibration_drift(document).id == "note.calibration_drifted"
+
+
+# -- drift -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_index_by_hand() -> None:
+    before, now = np.array([50.0, 50.0]), np.array([80.0, 20.0])
+    shares = [(50.5 / 101, 50.5 / 101), (80.5 / 101, 20.5 / 101)]
+    by_hand = sum((b - a) * np.log(b / a) for a, b in zip(*shares, strict=True))
+    assert stability_index(before, now) == pytest.approx(by_hand)
+
+
+def test_equal_values_never_split_and_unknown_is_a_bin() -> None:
+    before = np.array([0.0] * 80 + [1.0] * 10 + [np.nan] * 10)
+    counts = binned(before, np.array([0.0] * 50 + [2.0] * 50))
+    assert counts[0].tolist() == [80, 10, 0, 10]
+    assert counts[1].tolist() == [50, 0, 50, 0]  # larger than anything before: a bin of its own
+
+
+@given(st.integers(0, 10_000))
+def test_one_population_is_steady_and_the_index_is_never_negative(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = [pd.DataFrame({"x": rng.gamma(2, 10, 150)}) for _ in range(2)]
+    table = drift_table(*frames, features=["x"], settings=WarningSettings())
+    assert table["stability_score"][0] >= 0
+    assert table["drift_state"][0] != "much_moved" or table["stability_score"][0] > table["chance_score"][0]
+
+
+def test_what_moved_is_named_and_small_samples_are_silent() -> None:
+    rng = np.random.default_rng(1)
+    before = pd.DataFrame({"recency_days": rng.gamma(2, 10, 500), "discount_share": rng.random(500)})
+    now = before.assign(recency_days=before["recency_days"] + 30)
+    table = drift_table(before, now, features=["discount_share", "recency_days"], settings=WarningSettings())
+    check_columns(table.columns, DRIFT_SCHEMA, result="churn_drift")
+    assert table["feature"].tolist() == ["recency_days", "discount_share"]
+    assert table["drift_state"].tolist() == ["much_moved", "steady"]
+    assert table["stability_score"][1] == 0
+    few = drift_table(before.head(50), now, features=["recency_days"], settings=WarningSettings())
+    assert (few["drift_state"][0], few["stability_score"].isna()[0]) == ("too_few", True)
+    steady = drift_table(before, before, features=["recency_days", "discount_share"], settings=WarningSettings())
+    for lang in LANGUAGES:
+        words = Words(lang)
+        for each in (table, few, steady, few.head(0)):
+            assert words.say(findings.finding_drift(each, words=words))
+        assert words.word("note.drift")
+        assert findings.format_drift(table, words=words)["feature"].str.len().min() > 2
+        assert findings.feature_name("lateness_ratio", words=words)
