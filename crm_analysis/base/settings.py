@@ -27,6 +27,7 @@ from crm_analysis.base.settings_problems import Check, check_settings
 from crm_analysis.base.settings_rfm import LifecycleSettings, RFMSettings, SegmentRule
 from crm_analysis.base.settings_schemes import Scheme, known_scheme, known_schemes
 from crm_analysis.base.settings_service import ServiceSettings
+from crm_analysis.base.settings_signals import InsightSettings
 from crm_analysis.base.settings_value import ConcentrationSettings, SeparationSettings, ValueSettings
 from crm_analysis.base.words import LANGUAGES
 
@@ -205,6 +206,7 @@ class ChurnSettings(_Frozen):
     minimum_events: Annotated[int, Field(ge=10)] = 50
     list_length: Annotated[int, Field(ge=1)] = 200
     seed: int = 20250930
+    insight: InsightSettings = InsightSettings()
 
 
 class StrategyRow(_Frozen):
