@@ -242,10 +242,9 @@ def survival_document(
     -------
     dict
         ``status``: ``ok``, ``one_tier`` (nothing to compare) or ``insufficient``; ``message``; ``entry``,
-        ``horizon_days``, ``n``, ``end_count``, ``returned_count`` (of those whose spell ended); ``tiers``: per tier of at
-        least ``minimum_customers`` its ``n``,
-        ``end_count`` and ``median_days, median_days_low, median_days_high`` (``None`` where not reached), all customers
-        first; ``test``: ``statistic, degrees, p_value, n, end_count``.
+        ``horizon_days``, ``n``, ``end_count``, ``returned_count`` (of those whose spell ended); ``tiers``: per tier of
+        at least ``minimum_customers`` its ``n``, ``end_count`` and ``median_days, median_days_low, median_days_high``
+        (``None`` where not reached), all customers first; ``test``: ``statistic, degrees, p_value, n, end_count``.
 
     Notes
     -----
