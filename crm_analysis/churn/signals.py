@@ -95,7 +95,7 @@ def falling_probability(
     >>> prior = GammaPrior(shape=1.0, days=50.0)
     >>> float(falling_probability(np.array([0.0]), recent_days=90, past=np.array([12.0]), past_days=np.array([360.0]),
     ...                           prior=prior)[0].round(3))
-    0.983
+    0.976
     """
     from scipy.special import betainc
 
