@@ -129,7 +129,7 @@ class FairnessSettings(Frozen):
     age_bands
         Lower ends of the bands of age.
     minimum_cell
-        Groups of fewer customers are hidden, and those that would give them away.
+        Groups of fewer customers are hidden, and are no part of the rest that others are held against.
     minimum_class
         Churned and stayed customers that a group needs for its AUC.
     level

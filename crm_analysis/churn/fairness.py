@@ -2,7 +2,7 @@
 
 Gender, birth date and region are never features of the model (:func:`crm_analysis.churn.inputs.check_model_features`
 refuses them): here they only describe whom it serves worse. Every group is held against the rest of those whose
-group is known. Customers count once, at the latest held-out origin: several origins of one customer would make
+group is known and large enough to be shown. Customers count once, at the latest held-out origin: several origins of one customer would make
 intervals too narrow.
 """
 
@@ -17,9 +17,9 @@ import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_signals import FairnessSettings
-from crm_analysis.base.small_cells import hidden_cells
 from crm_analysis.churn.fairness_measures import Difference, auc_difference, mean_difference, ratio_difference
 from crm_analysis.churn.fairness_measures import share_difference as shares
+from crm_analysis.sources.schema import CUSTOMERS
 
 ATTRIBUTES = ("gender", "age_band", "region")
 MEASURES = ("selection_rate", "false_positive_rate", "false_negative_rate", "calibration_gap", "auc",
@@ -28,6 +28,7 @@ FAIRNESS_SCHEMA: ResultSchema = dict.fromkeys(
     ["attribute", "group", "fairness_measure", "n", "value", "low", "high", "rest_value", "difference",
      "difference_low", "difference_high", "p_adjusted", "fairness_verdict"], OPEN,
 )  # fmt: skip
+GENDERS = CUSTOMERS["gender"].allowed
 VERDICTS = ("differs", "similar", "too_few", "hidden")
 _DIGITS = 6
 
@@ -48,8 +49,8 @@ def groups_table(customers: pd.DataFrame, *, origin: date, settings: FairnessSet
 
     Notes
     -----
-    Gender and age are those of persons; of organisations they are empty, like what is not recorded or lies outside 0 to
-    110 years. The region is today's where its history is not recorded.
+    Gender and age are those of persons; of organisations they are empty, like what is not recorded, genders outside the
+    data contract and ages outside 0 to 110 years. The region is today's where its history is not recorded.
     """
     is_person = customers["kind"].astype("object") != "organisation"
     born = pd.to_datetime(customers["birth_date"])
@@ -60,7 +61,7 @@ def groups_table(customers: pd.DataFrame, *, origin: date, settings: FairnessSet
     band = pd.cut(years, edges, right=False, labels=labels).astype("object")
     return pd.DataFrame({
         "customer_id": customers["customer_id"].astype("str"),
-        "gender": customers["gender"].astype("object").where(is_person & customers["gender"].notna(), None),
+        "gender": customers["gender"].astype("object").where(is_person & customers["gender"].isin(GENDERS), None),
         "age_band": band.where(is_person & band.notna(), None),
         "region": customers["region"].astype("object").where(customers["region"].notna(), None),
     })  # fmt: skip
@@ -109,8 +110,9 @@ def fairness_table(
         those who left; ``calibration_gap``: mean predicted less observed rate, above 0 when the risk is overstated;
         ``auc``: ranking within the group; ``discount_share``: of what would have been paid without discounts.
         ``difference`` is group less rest. ``fairness_verdict``: ``differs`` where ``p_adjusted`` is below ``level``,
-        else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had; ``hidden`` for
-        groups below ``minimum_cell`` and those that would give them away.
+        else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there is no other
+        group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that nothing about
+        them follows.
 
     Notes
     -----
@@ -129,7 +131,9 @@ def fairness_table(
     ):
         if frame is None or frame.empty:
             continue
-        joined = frame.drop(columns=[*ATTRIBUTES], errors="ignore").merge(groups, on="customer_id", how="inner", validate="one_to_one")
+        joined = frame.drop(columns=[*ATTRIBUTES], errors="ignore").merge(
+            groups, on="customer_id", how="inner", validate="one_to_one"
+        )
         for name, prepare in measures.items():
             rows += _measure_rows(joined, name, compare=prepare(joined), settings=settings)
     table = pd.DataFrame(rows, columns=list(FAIRNESS_SCHEMA))
@@ -152,17 +156,15 @@ def _measure_rows(
     for attribute in ATTRIBUTES:
         group = joined[attribute].astype("object")
         counts = group.value_counts().sort_index()
-        if len(counts) < 2:
-            continue
-        hidden = hidden_cells(counts, minimum=settings.minimum_cell)
-        known = group.notna().to_numpy()
+        large = counts.index[counts >= settings.minimum_cell]
+        compared = group.isin(large).to_numpy()
         for value, n in counts.items():
             base = {"attribute": attribute, "group": str(value), "fairness_measure": name}
-            if hidden[value]:
+            if value not in large:
                 rows.append(base | {"n": np.nan, "fairness_verdict": "hidden"})
                 continue
             inside = (group == value).to_numpy()
-            found = compare(inside, known & ~inside)
+            found = compare(inside, compared & ~inside) if len(large) > 1 else None
             if found is None:
                 rows.append(base | {"n": float(n), "fairness_verdict": "too_few"})
                 continue
