@@ -1,9 +1,9 @@
 """Whether the warning treats groups of people alike: errors, calibration, ranking, selection, price (REQUIREMENTS X2).
 
 Gender, birth date and region are never features of the model (:func:`crm_analysis.churn.inputs.check_model_features`
-refuses them): here they only describe whom it serves worse. Every group is held against the rest of those whose
-group is known and large enough to be shown. Customers count once, at the latest held-out origin: several origins of one customer would make
-intervals too narrow.
+refuses them): here they only describe whom it serves worse. Every group is held against the rest of those whose group
+is known and large enough to be shown. Customers count once, at the latest held-out origin: several origins of one
+customer would make intervals too narrow.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ def groups_table(customers: pd.DataFrame, *, origin: date, settings: FairnessSet
     years = np.floor(days / 365.25)
     edges = [0, *settings.age_bands, 111]
     labels = [f"<{edges[1]}", *(f"{a}–{b - 1}" for a, b in pairwise(edges[1:-1])), f"≥{edges[-2]}"]
-    band = pd.cut(years, edges, right=False, labels=labels).astype("object")
+    band = pd.Series(pd.cut(years, edges, right=False, labels=labels), index=customers.index).astype("object")
     return pd.DataFrame({
         "customer_id": customers["customer_id"].astype("str"),
         "gender": customers["gender"].astype("object").where(is_person & customers["gender"].isin(GENDERS), None),
@@ -110,9 +110,9 @@ def fairness_table(
         those who left; ``calibration_gap``: mean predicted less observed rate, above 0 when the risk is overstated;
         ``auc``: ranking within the group; ``discount_share``: of what would have been paid without discounts.
         ``difference`` is group less rest. ``fairness_verdict``: ``differs`` where ``p_adjusted`` is below ``level``,
-        else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there is no other
-        group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that nothing about
-        them follows.
+        else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there is no
+        other group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that nothing
+        about them follows.
 
     Notes
     -----
@@ -152,14 +152,14 @@ def _measure_rows(
     joined: pd.DataFrame, name: str, *, compare: Compare, settings: FairnessSettings
 ) -> list[dict[str, Any]]:
     """Return one row per group of every attribute for a measure."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for attribute in ATTRIBUTES:
         group = joined[attribute].astype("object")
         counts = group.value_counts().sort_index()
         large = counts.index[counts >= settings.minimum_cell]
         compared = group.isin(large).to_numpy()
-        for value, n in counts.items():
-            base = {"attribute": attribute, "group": str(value), "fairness_measure": name}
+        for value, n in sorted(counts.items(), key=lambda item: _place(str(item[0]))):
+            base: dict[str, Any] = {"attribute": attribute, "group": str(value), "fairness_measure": name}
             if value not in large:
                 rows.append(base | {"n": np.nan, "fairness_verdict": "hidden"})
                 continue
@@ -170,6 +170,11 @@ def _measure_rows(
                 continue
             rows.append(base | found.as_row() | {"fairness_verdict": "similar"})
     return rows
+
+
+def _place(group: str) -> tuple[bool, bool, str]:
+    """Return what groups are sorted by: bands of age by age, others by name."""
+    return not group.startswith("<"), group.startswith("≥"), group
 
 
 def _of_judged(settings: FairnessSettings) -> Mapping[str, Callable[[pd.DataFrame], Compare]]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from crm_analysis.base.settings_signals import FairnessSettings
 from crm_analysis.base.words import ABSENT, Message, Words, message
 
 Row = Mapping[Any, Any]
@@ -13,7 +12,7 @@ Row = Mapping[Any, Any]
 _PLAIN, _POINTS = "auc", "calibration_gap"
 
 
-def finding_fairness(document: Mapping[str, Any], *, settings: FairnessSettings) -> Message:
+def finding_fairness(document: Mapping[str, Any]) -> Message:
     """Return in how many comparisons groups differ, and the clearest differences, never that all is fair.
 
     What :func:`crm_analysis.churn.fairness.fairness_document` returns -> message
@@ -37,7 +36,7 @@ def _difference(row: Row) -> Message:
     )  # fmt: skip
 
 
-def _group_message(row: Row) -> Message:
+def _group_message(row: Row | pd.Series) -> Message:
     """Return the name of a group: of a gender or region a word, of an age band the band."""
     return message(f"fairness.of_{row['attribute']}", group=row["group"])
 
@@ -54,7 +53,8 @@ def alt_fairness(table: pd.DataFrame, *, measure: str) -> Message:
     rows = table.loc[(table["fairness_measure"] == measure) & table["value"].notna()]
     if rows.empty:
         return message("fairness.alt_none")
-    low, high = rows.loc[rows["value"].idxmin()], rows.loc[rows["value"].idxmax()]
+    ordered = rows.sort_values("value", kind="stable")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
     return message(
         "fairness.alt_auc" if measure == _PLAIN else "fairness.alt", measure=measure, n=len(rows),
         low_group=_group_message(low), low=float(low["value"]), high_group=_group_message(high),

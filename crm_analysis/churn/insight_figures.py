@@ -36,7 +36,7 @@ def plot_signal_record(record: pd.DataFrame, *, words: Words) -> Figure:
                             fontsize=SMALL_POINTS - 1, color=color)  # fmt: skip
         ax.set_yticks(range(len(records)), [words.word(f"signal.{row['signal']}") for row in records])
         ax.invert_yaxis()
-        ax.set_xlim(0, 1.25 * float(rows[["with_rate_high", "without_rate_high"]].max(axis=None)) + 0.1)
+        ax.set_xlim(0, 1.25 * max(rows["with_rate_high"].max(), rows["without_rate_high"].max()) + 0.1)
         _percent_axis(ax, words=words)
         ax.set_xlabel(words.word("signals.axis"))
     tidy(ax, grid="x")

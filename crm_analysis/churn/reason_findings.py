@@ -111,15 +111,17 @@ def format_reasons(reasons: pd.DataFrame, *, words: Words) -> pd.DataFrame:
 def format_reason_trend(trend: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the trend for reading: one row per quarter, with the two most frequent reasons of it.
 
-    columns of ``REASON_TREND_SCHEMA`` -> ``quarter, lost_customers, known_reasons, unknown_share, top_reasons``
+    columns of ``REASON_TREND_SCHEMA`` -> ``quarter, lost_customers, known_reasons, unknown_share, top_reasons,
+    reason_state``
     """
     cells: dict[str, list[Any]] = {
-        "quarter": [], "lost_customers": [], "known_reasons": [], "unknown_share": [], "top_reasons": []
+        "quarter": [], "lost_customers": [], "known_reasons": [], "unknown_share": [], "top_reasons": [],
+        "reason_state": [],
     }  # fmt: skip
     for quarter, part in trend.groupby("quarter", sort=True):
         first = part.iloc[0]
-        id_ = "reasons.quarter_running" if first["is_running"] else "reasons.quarter"
-        cells["quarter"].append(words.say(id_, quarter=str(quarter)))
+        cells["quarter"].append(str(quarter))
+        cells["reason_state"].append(words.word("reasons.running" if first["is_running"] else "reasons.settled"))
         cells["lost_customers"].append(int(first["lost_count"]))
         cells["known_reasons"].append(int(first["known_count"]))
         cells["unknown_share"].append(float(first["unknown_share"]))

@@ -171,7 +171,7 @@ def reasons_table(counts: pd.DataFrame, *, quarter: Quarter, settings: ReasonSet
     from statsmodels.stats.proportion import proportion_confint
 
     quarters = {str(each) for each in quarter.back(4)}
-    frames = []
+    frames: list[pd.DataFrame] = []
     for state in (LOST, AT_RISK):
         rows = counts.loc[(counts["risk_state"] == state) & counts["quarter"].isin(quarters)]
         sums = rows.groupby("reason")[["customer_count", "year_spend_amount"]].sum().reset_index()
@@ -182,7 +182,7 @@ def reasons_table(counts: pd.DataFrame, *, quarter: Quarter, settings: ReasonSet
         if sums.empty:
             continue
         low, high = proportion_confint(n.to_numpy(), base, method="wilson")
-        share = n / base
+        share: pd.Series = n / base
         sums["reason_share"], sums["reason_share_low"], sums["reason_share_high"] = share, low, high
         sums["cumulative_share"] = share.cumsum().mask(sums["is_unknown"])
         sums["is_hidden"] = hidden_cells(n, minimum=settings.minimum_cell)
@@ -209,16 +209,21 @@ def reason_trend_table(counts: pd.DataFrame, *, quarter: Quarter, settings: Reas
     from statsmodels.stats.proportion import proportion_confint
 
     lost = counts.loc[counts["risk_state"] == LOST]
-    wide = lost.pivot_table(index="quarter", columns="reason", values="customer_count", aggfunc="sum", fill_value=0)
-    reasons = [str(reason) for reason in wide.columns if reason != NOT_RECORDED]
-    order = sorted(reasons, key=lambda reason: (-int(wide[reason].sum()), reason))
+    sums = lost.groupby(["quarter", "reason"], as_index=False)["customer_count"].sum()
+    keys = zip(sums["quarter"].astype(str), sums["reason"].astype(str), strict=True)
+    counts_of = dict(zip(keys, (int(n) for n in sums["customer_count"]), strict=True))
+    totals: dict[str, int] = {}
+    for (_, reason), n in counts_of.items():
+        totals[reason] = totals.get(reason, 0) + n
+    order = sorted((r for r in totals if r != NOT_RECORDED), key=lambda reason: (-totals[reason], reason))
     running = {str(each) for each in quarter.back(settings.known_quarters)} if settings.known_quarters else set()
     rows = []
-    for name in sorted(wide.index):
-        total, known = int(wide.loc[name].sum()), int(wide.loc[name, order].sum())
-        for reason in order:
-            n = int(wide.loc[name, reason])
-            is_hidden = known < settings.minimum_cell
+    for name in sorted({each for each, _ in counts_of}):
+        found = [counts_of.get((name, reason), 0) for reason in order]
+        known = sum(found)
+        total = known + counts_of.get((name, NOT_RECORDED), 0)
+        is_hidden = known < settings.minimum_cell
+        for reason, n in zip(order, found, strict=True):
             low, high = (np.nan, np.nan) if is_hidden else proportion_confint(n, known, method="wilson")
             rows.append((name, reason, total, known, (total - known) / total, np.nan if is_hidden else n,
                          np.nan if is_hidden else n / known, low, high, name in running, is_hidden))  # fmt: skip

@@ -65,7 +65,8 @@ def signal_record_table(
                 "without_rate": rates[1], "without_rate_low": bounds[1][0], "without_rate_high": bounds[1][1],
                 "lift": rates[0] / rates[1] if y else np.nan, "lift_low": low, "lift_high": high,
                 "false_alarm_rate": 1 - rates[0],
-                "p_adjusted": float(fisher_exact([[x, n - x], [y, m - y]]).pvalue)}  # fmt: skip
+                "p_adjusted": float(fisher_exact([[x, n - x], [y, m - y]]).pvalue),
+                "signal_verdict": "nothing"}  # fmt: skip
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(SIGNAL_RECORD_SCHEMA))
     tested = table["p_adjusted"].notna()
@@ -92,11 +93,9 @@ def ratio_interval(
     """
     (p, q), ((low_p, high_p), (low_q, high_q)) = rates, bounds
 
-    def end(near_p: float, far_q: float, sign: int) -> float:
-        below = far_q * (2 * q - far_q)
-        if below <= 0:
-            return float("inf") if sign > 0 else 0.0
-        root = max((p * q) ** 2 - near_p * far_q * (2 * p - near_p) * (2 * q - far_q), 0.0)
-        return (p * q + sign * root**0.5) / below
+    def root(near_p: float, far_q: float) -> float:
+        return max((p * q) ** 2 - near_p * far_q * (2 * p - near_p) * (2 * q - far_q), 0.0) ** 0.5
 
-    return max(end(low_p, high_q, -1), 0.0), end(high_p, low_q, 1)
+    low = low_p * (2 * p - low_p) / (p * q + root(low_p, high_q)) if low_p > 0 else 0.0
+    high = (p * q + root(high_p, low_q)) / (low_q * (2 * q - low_q)) if low_q > 0 else float("inf")
+    return low, high
