@@ -28,6 +28,7 @@ from crm_analysis.base.settings_problems import Check, check_settings
 from crm_analysis.base.settings_rfm import LifecycleSettings, RFMSettings, SegmentRule
 from crm_analysis.base.settings_schemes import Scheme, known_scheme, known_schemes
 from crm_analysis.base.settings_service import ServiceSettings
+from crm_analysis.base.settings_signals import InsightSettings
 from crm_analysis.base.settings_value import ConcentrationSettings, SeparationSettings, ValueSettings
 from crm_analysis.base.settings_value_models import ValueModelSettings
 from crm_analysis.base.words import LANGUAGES
@@ -209,6 +210,7 @@ class ChurnSettings(_Frozen):
     seed: int = 20250930
     value: ValueModelSettings = ValueModelSettings()
     model: ChurnModelSettings = ChurnModelSettings()
+    insight: InsightSettings = InsightSettings()
 
 
 class StrategyRow(_Frozen):

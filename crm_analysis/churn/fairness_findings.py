@@ -1,0 +1,114 @@
+"""Fairness of the warning for reading: sentences and the table of groups."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from crm_analysis.base.words import ABSENT, Message, Words, message
+
+Row = Mapping[Any, Any]
+#: Measures that are no shares of customers: an area, and a difference of shares.
+_PLAIN, _POINTS = "auc", "calibration_gap"
+
+
+def finding_fairness(document: Mapping[str, Any]) -> Message:
+    """Return in how many comparisons groups differ, and the clearest differences, never that all is fair.
+
+    What :func:`crm_analysis.churn.fairness.fairness_document` returns -> message
+    """
+    if document["status"] != "ok":
+        return message("fairness.insufficient", n=document["n"])
+    common = {"compared": document["compared_count"], "n": document["n"], "origin": document["origin"]}
+    if not document["differs_count"]:
+        return message("fairness.similar", **common)
+    told = [_difference(row) for row in document["largest"][:3]]
+    return message("fairness.differs", count=document["differs_count"], told=told, **common)
+
+
+def _difference(row: Row) -> Message:
+    id_ = "fairness.difference_auc" if row["fairness_measure"] == _PLAIN else "fairness.difference"
+    if row["fairness_measure"] == _POINTS:
+        id_ = "fairness.difference_points"
+    return message(
+        id_, measure=row["fairness_measure"], attribute=row["attribute"], group=_group_message(row), value=row["value"],
+        rest=row["rest_value"], n=int(row["n"]), low=row["difference_low"], high=row["difference_high"],
+    )  # fmt: skip
+
+
+def _group_message(row: Row | pd.Series) -> Message:
+    """Return the name of a group: of a gender or region a word, of an age band the band."""
+    return message(f"fairness.of_{row['attribute']}", group=row["group"])
+
+
+def note_fairness(document: Mapping[str, Any]) -> Message:
+    """Return what the comparison cannot tell: unknown groups, hidden ones, and what similar means."""
+    unknown = document["unknown"]
+    return message("fairness.note", n=document["n"], hidden=document["hidden_count"], few=document["too_few_count"],
+                   **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip
+
+
+def alt_fairness(table: pd.DataFrame, *, measure: str) -> Message:
+    """Return what the figure of one measure shows, in words."""
+    rows = table.loc[(table["fairness_measure"] == measure) & table["value"].notna()]
+    if rows.empty:
+        return message("fairness.alt_none")
+    ordered = rows.sort_values("value", kind="stable")
+    low, high = ordered.iloc[0], ordered.iloc[-1]
+    return message(
+        "fairness.alt_auc" if measure == _PLAIN else "fairness.alt", measure=measure, n=len(rows),
+        low_group=_group_message(low), low=float(low["value"]), high_group=_group_message(high),
+        high=float(high["value"]),
+    )  # fmt: skip
+
+
+def group_name(row: Row, *, words: Words) -> str:
+    """Return the name of a group for reading."""
+    return words.say(_group_message(row))
+
+
+def format_measure(value: float, *, measure: str, words: Words) -> str:
+    """Return a value of a measure for reading: percent, percentage points, or a plain number."""
+    if value != value:  # null is unequal to itself
+        return ABSENT
+    if measure == _PLAIN:
+        return words.format_number(value)
+    return words.format_points(value) if measure == _POINTS else words.format_percent(value)
+
+
+def format_fairness(table: pd.DataFrame, *, words: Words, measures: tuple[str, ...]) -> pd.DataFrame:
+    """Return some measures for reading, groups that are hidden left out.
+
+    columns of ``FAIRNESS_SCHEMA`` -> ``fairness_measure_text, attribute, group_name, n, measured, interval,
+    rest_measured, difference_interval, fairness_verdict_text``
+    """
+    rows = table.loc[table["fairness_measure"].isin(measures) & (table["fairness_verdict"] != "hidden")]
+    records = rows.to_dict("records")
+
+    def told(row: Row, name: str) -> str:
+        return format_measure(row[name], measure=row["fairness_measure"], words=words)
+
+    def interval(row: Row, low: str, high: str) -> str:
+        if pd.isna(row[low]):
+            return ABSENT
+        if row["fairness_measure"] == _PLAIN:
+            return words.say(
+                "fairness.interval", low=words.format_number(row[low]), high=words.format_number(row[high])
+            )
+        as_text = words.format_points if low.startswith("difference") or row["fairness_measure"] == _POINTS else (
+            words.format_percent)  # fmt: skip
+        return words.say("fairness.interval", low=as_text(row[low]), high=as_text(row[high]))
+
+    cells = {
+        "fairness_measure": [words.word(f"fairness_measure.{row['fairness_measure']}") for row in records],
+        "attribute": [row["attribute"] for row in records],
+        "group_name": [group_name(row, words=words) for row in records],
+        "n": [int(row["n"]) for row in records],
+        "measured": [told(row, "value") for row in records],
+        "interval": [interval(row, "low", "high") for row in records],
+        "rest_measured": [told(row, "rest_value") for row in records],
+        "difference_interval": [interval(row, "difference_low", "difference_high") for row in records],
+        "fairness_verdict": [words.word(f"fairness_verdict.{row['fairness_verdict']}") for row in records],
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype="int64" if name == "n" else "str")
+                         for name, values in cells.items()})  # fmt: skip
