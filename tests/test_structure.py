@@ -21,7 +21,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 ANALYSES = ("diagnosis", "segmentation", "portraits", "churn", "strategy", "evaluation")
 GRAPH = ("freezing", "graph", "graph_past", "graph_segmentation", "graph_service", "graph_bridges", "graph_effects",
-         "graph_kpis")  # fmt: skip
+         "graph_kpis", "graph_churn", "graph_purchases", "graph_insight")  # fmt: skip
 LAYERS = ({"base": 0, "sources": 1} | dict.fromkeys(ANALYSES, 2) | dict.fromkeys(GRAPH, 4)
           | {"workspace": 3, "opening": 5, "reporting": 6, "cli": 7})  # fmt: skip
 MOST_LINES = 500
