@@ -17,6 +17,7 @@ from crm_analysis.graph_churn import CHURN
 from crm_analysis.graph_effects import EFFECTS
 from crm_analysis.graph_kpis import KPI_RESULTS
 from crm_analysis.graph_past import first_order_date, replayed, tiers_at_start
+from crm_analysis.graph_purchases import PURCHASES
 from crm_analysis.graph_segmentation import SEGMENTATION
 from crm_analysis.graph_service import SERVICE
 from crm_analysis.portraits import attributes, behaviour
@@ -172,6 +173,7 @@ _DECLARED = (
         schema=behaviour.BEHAVIOUR_SCHEMA,
     ),
     *CHURN,
+    *PURCHASES,
     # strategy
     Result(
         "tier_contacts",
