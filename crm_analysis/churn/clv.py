@@ -14,8 +14,8 @@ from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_value_models import ValueHorizon, ValueModelSettings
 from crm_analysis.base.small_cells import hidden_cells
 from crm_analysis.churn.purchase_fit import fitted_models
-from crm_analysis.churn.purchase_model import PurchaseModel
-from crm_analysis.churn.purchase_rows import Floats
+from crm_analysis.churn.purchase_model import FAMILIES, PurchaseModel
+from crm_analysis.churn.purchase_rows import Floats, PurchaseRows
 from crm_analysis.churn.purchase_spend import SpendModel
 
 WEEKS_PER_MONTH = 52 / 12
@@ -81,15 +81,20 @@ def _kind_table(
 
 def discounted_purchases(model: PurchaseModel, summary: pd.DataFrame, *, horizon: ValueHorizon) -> Floats:
     """Return the purchases expected of each customer who is still there, those of later months discounted."""
-    pairs = summary[["repeat_count", "age"]].astype("float64")
-    groups = pairs.groupby(["repeat_count", "age"], sort=True)
+    groups = summary[["repeat_count", "age"]].astype("float64").groupby(["repeat_count", "age"], sort=True)
     distinct = groups.size().reset_index()
-    total, before = np.zeros(len(distinct)), np.zeros(len(distinct))
+    return _discounted(model, distinct, horizon=horizon)[groups.ngroup().to_numpy()]
+
+
+def _discounted(model: PurchaseModel, rows: pd.DataFrame, *, horizon: ValueHorizon) -> Floats:
+    """Return the same for rows that are worth no grouping."""
+    x, age = (rows[name].to_numpy(dtype=float) for name in ("repeat_count", "age"))
+    total, before = np.zeros(len(rows)), np.zeros(len(rows))
     for month in range(1, horizon.horizon_months + 1):
-        so_far = model.future_if_alive(distinct, horizon=month * WEEKS_PER_MONTH)
+        so_far = FAMILIES[model.name].future_if_alive(model.values, x, age, month * WEEKS_PER_MONTH)
         total += (so_far - before) / (1 + horizon.monthly_discount_rate) ** month
         before = so_far
-    return total[groups.ngroup().to_numpy()]
+    return total
 
 
 def clv_document(summary: pd.DataFrame, fits: Mapping[str, Any], *, settings: ValueModelSettings) -> dict[str, Any]:
@@ -126,11 +131,17 @@ def _total(
     """Return totals of a population with their variances."""
     weeks = horizon.horizon_months * WEEKS_PER_MONTH
     unit = np.ones(len(members)) if amounts is None else amounts.expected_amount(members) * horizon.margin_share
+    names = ["repeat_count", "age_at_last", "age"]
+    groups = members[names].astype("float64").assign(unit=unit).groupby(names, sort=True)["unit"]
+    alike = groups.agg(["size", "sum"]).reset_index()  # customers with the same history, and their amounts added up
+    family = FAMILIES[purchases.name]
+    x, t_x, age, size, worth = (alike[name].to_numpy(dtype=float) for name in (*names, "size", "sum"))
+    rows = PurchaseRows(x, t_x, age, size)
 
     def totals(model: PurchaseModel) -> Floats:
-        alive = model.alive_probability(members)
-        worth = alive * discounted_purchases(model, members, horizon=horizon)
-        return np.array([float((alive * model.future_if_alive(members, horizon=weeks)).sum()), float(worth @ unit)])
+        alive = family.alive_probability(model.values, rows)
+        future = family.future_if_alive(model.values, x, age, weeks)
+        return np.array([(alive * future) @ size, (alive * _discounted(model, alike, horizon=horizon)) @ worth])
 
     found = totals(purchases)
     slopes = _slopes(lambda step: totals(purchases.moved(step)), len(purchases.params))

@@ -19,6 +19,9 @@ PARAMETERS = ("r", "alpha", "a", "b")
 STARTS = ((0.5, 0.5, 0.7, 2.0), (1.0, 1.0, 1.0, 1.0), (0.2, 0.1, 2.0, 6.0), (3.0, 3.0, 0.3, 3.0))
 #: Distance from a removable pole within which values are taken from both sides of it.
 _NEAR = 1e-4
+#: Excess of the third parameter over the first two from which terms of the series fall with this power at least.
+_FAST = 12.0
+_MOST_TERMS = 5000
 
 
 def log_likelihood(params: Floats, rows: PurchaseRows, *, first: int) -> tuple[float, Floats]:
@@ -109,9 +112,30 @@ def _expected(shape: Floats, rate: Floats, a: float, b: Floats, time: Floats | f
 
 
 def _plain(shape: Floats, rate: Floats, a: float, b: Floats, time: Floats | float) -> Floats:
-    from scipy.special import hyp2f1
-
     left = rate / (rate + time)
     total = a + b - 1
-    series = hyp2f1(total - shape, a - 1, total, 1 - left)
+    series = _hypergeometric(total - shape, a - 1, total, 1 - left)
     return np.maximum(total / (a - 1) * (1 - left ** (a - 1) * series), 0.0)
+
+
+def _hypergeometric(first: Floats, second: float, third: Floats, z: Floats) -> Floats:
+    """Return 2F1(first, second; third; z) for 0 <= z < 1.
+
+    Near z = 1, SciPy goes over to series in 1 - z, whose coefficients overflow when ``third`` is large. There the plain
+    series converges quickly, and is summed here.
+    """
+    from scipy.special import hyp2f1
+
+    first, third, z = np.broadcast_arrays(first, third, z)
+    fast = (z > 0.5) & (third - first - second > _FAST)
+    found = np.empty(z.shape)
+    found[~fast] = hyp2f1(first[~fast], second, third[~fast], z[~fast])
+    a, c, at = first[fast], third[fast], z[fast]
+    term, total = np.ones(len(at)), np.ones(len(at))
+    for k in range(_MOST_TERMS):
+        term = term * ((a + k) * (second + k) / ((c + k) * (1 + k)) * at)
+        total += term
+        if (np.abs(term) <= 1e-17 * np.abs(total)).all():
+            break
+    found[fast] = total
+    return found

@@ -114,7 +114,7 @@ def test_the_interval_is_that_of_draws(summary: pd.DataFrame, fits: dict[str, An
     purchases, amounts = fitted_models(fits)["person"]
     rng = np.random.default_rng(1)
     sums = []
-    for _ in range(400):
+    for _ in range(150):
         moved = purchases.moved(rng.multivariate_normal(np.zeros(4), purchases.covariance))
         spend = amounts.moved(rng.multivariate_normal(np.zeros(3), amounts.covariance))
         own = moved.alive_probability(members) * value.discounted_purchases(moved, members, horizon=SETTINGS.horizon)
@@ -133,9 +133,8 @@ def test_two_populations_add_up(summary: pd.DataFrame) -> None:
     fits = purchase_fits_document(both, settings=own)
     totals = value.clv_document(both, fits, settings=own)["totals"]
     assert list(totals) == ["person", "organisation", "all"]
-    assert totals["all"]["value"] == pytest.approx(
-        totals["person"]["value"] + totals["organisation"]["value"], abs=0.02
-    )
+    parts = totals["person"]["value"] + totals["organisation"]["value"]
+    assert totals["all"]["value"] == pytest.approx(parts, abs=0.02)
     widths = {kind: total["value_high"] / total["value_low"] for kind, total in totals.items()}
     assert widths["all"] < max(widths["person"], widths["organisation"])
 
@@ -280,9 +279,8 @@ def test_correlation_of_frequency_and_amount(summary: pd.DataFrame) -> None:
     found = checks.check_independence(planted, settings=SETTINGS)["person"]
     assert (found["status"], found["correlation"]) == ("warning", 1.0)
     assert found["n"] == int((members["repeat_count"] > 0).sum())
-    flat = members.assign(
-        repeat_mean_amount=members["repeat_mean_amount"].where(members["repeat_mean_amount"].isna(), 5)
-    )
+    amounts = members["repeat_mean_amount"]
+    flat = members.assign(repeat_mean_amount=amounts.where(amounts.isna(), 5))
     assert checks.check_independence(flat, settings=SETTINGS)["person"]["status"] == "unknown"
 
 
@@ -314,8 +312,8 @@ def test_everything_can_be_said_and_drawn(
     document = value.clv_document(summary, fits, settings=SETTINGS)
     said = words.say(findings.finding_value(document, fits))
     total = document["totals"].get("all", document["totals"]["person"])
-    for part in (words.format_int(total["n"]), words.format_money(total["value"]), words.format_money(total["value_low"]),
-                 words.format_percent(0.01), words.word("clv.no_margin")):  # fmt: skip
+    money = [words.format_money(total[name]) for name in ("value", "value_low", "value_high")]
+    for part in (*money, words.format_int(total["n"]), words.format_percent(0.01), words.word("clv.no_margin")):
         assert part in said
     margin = document | {"horizon": document["horizon"] | {"margin_share": 0.3}}
     assert words.format_percent(0.3) in words.say(findings.finding_value(margin, fits))
