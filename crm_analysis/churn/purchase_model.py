@@ -147,9 +147,10 @@ class PurchaseModel:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "PurchaseModel":
-        """Read what :meth:`to_document` wrote."""
+        """Read what :meth:`to_document` wrote, in whatever order its keys are."""
+        params = {name: document["params"][name] for name in FAMILIES[document["model"]].parameters}
         return cls(
-            document["model"], dict(document["params"]), document["log_likelihood"], document["n"],
+            document["model"], params, document["log_likelihood"], document["n"],
             document["repeater_count"], np.array(document["covariance"], dtype=float), document["is_converged"],
         )  # fmt: skip
 

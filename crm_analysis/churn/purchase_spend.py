@@ -77,9 +77,9 @@ class SpendModel:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "SpendModel":
-        """Read what :meth:`to_document` wrote."""
+        """Read what :meth:`to_document` wrote, in whatever order its keys are."""
         covariance = np.array(document["covariance"], dtype=float)
-        params = dict(document["params"])
+        params = {name: document["params"][name] for name in ("p", "q", "v")}
         return cls(params, document["log_likelihood"], document["n"], covariance, document["is_converged"])
 
 
