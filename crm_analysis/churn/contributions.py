@@ -177,5 +177,5 @@ def format_reasons(contributions: pd.DataFrame, *, words: Words) -> pd.DataFrame
         for row in contributions.itertuples()
     ]
     texts = pd.DataFrame({"customer_id": contributions["customer_id"], "reasons": pd.Series(said, dtype="str")})
-    stop = words.word("churn_reason.stop")
+    stop = "；" if words.lang == "zh" else "; "
     return texts.groupby("customer_id", sort=False)["reasons"].agg(stop.join).reset_index()
