@@ -1,0 +1,224 @@
+"""Fairness: differences by hand and as published, areas by brute force, planted and absent differences."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as run
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.settings_signals import FairnessSettings
+from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.churn import fairness_findings as findings
+from crm_analysis.churn import insight_figures as figures
+from crm_analysis.churn.backtest import PREDICTIONS_SCHEMA
+from crm_analysis.churn.fairness import (
+    FAIRNESS_SCHEMA,
+    MEASURES,
+    fairness_document,
+    fairness_table,
+    groups_table,
+    select_judged,
+)
+from crm_analysis.churn.fairness_measures import (
+    auc_difference,
+    delong_variance,
+    mean_difference,
+    ratio_difference,
+    share_difference,
+)
+
+SETTINGS = FairnessSettings()
+
+
+def judged_frame(n: int, *, seed: int, harm: float = 0.0, bias: float = 0.0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return predictions and groups; ``harm`` misleads scores of women, ``bias`` overstates the risk in the south."""
+    rng = np.random.default_rng(seed)
+    groups = pd.DataFrame({
+        "customer_id": [f"c{k:05d}" for k in range(n)],
+        "gender": rng.choice(np.array(["female", "male"], dtype=object), n),
+        "age_band": None,
+        "region": rng.choice(np.array(["south", "north", "east"], dtype=object), n),
+    })  # fmt: skip
+    risk = rng.beta(2, 3, n)
+    left = rng.random(n) < risk
+    noise = np.where(groups["gender"] == "female", harm, 0.0)
+    score = np.where(rng.random(n) < noise, rng.permutation(risk), risk)
+    probability = np.clip(score + np.where(groups["region"] == "south", bias, 0.0), 0, 1)
+    judged = pd.DataFrame({"customer_id": groups["customer_id"], "origin": "2025-07-01", "is_churned": left,
+                           "score": score, "probability": probability})  # fmt: skip
+    judged = judged.sort_values("score", ascending=False, ignore_index=True)
+    return judged.assign(is_selected=np.arange(n) < n // 5), groups
+
+
+# -- measures ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 40), st.integers(40, 90), st.integers(0, 30), st.integers(30, 70))
+@run(max_examples=60)
+def test_differences_of_shares_are_newcombes(x: int, n: int, y: int, m: int) -> None:
+    found = share_difference(np.arange(n) < x, np.arange(m) < y)
+    assert found is not None
+    low, high = confint_proportions_2indep(x, n, y, m, method="newcomb", compare="diff")
+    assert (found.difference_low, found.difference_high) == pytest.approx((low, high), abs=1e-9)
+    turned = share_difference(np.arange(m) < y, np.arange(n) < x)
+    assert turned is not None
+    assert (turned.difference_low, turned.p_value) == pytest.approx((-found.difference_high, found.p_value))
+
+
+def test_delong_by_hand_and_by_brute_force() -> None:
+    score, left = np.array([0.9, 0.8, 0.4, 0.7, 0.4, 0.1]), np.array([True, True, True, False, False, False])
+    auc, variance = delong_variance(score, left)
+    above = np.array([1, 1, (0 + 0.5 + 1) / 3])
+    below = np.array([2 / 3, 2.5 / 3, 1])
+    assert auc == pytest.approx(above.mean())
+    assert variance == pytest.approx(above.var(ddof=1) / 3 + below.var(ddof=1) / 3)
+    rng = np.random.default_rng(2)
+    left = rng.random(400) < 0.4
+    score = np.round(rng.normal(left * 0.8), 1)
+    auc, variance = delong_variance(score, left)
+    assert auc == pytest.approx(roc_auc_score(left, score))
+    resampled = []
+    for _ in range(400):
+        drawn = rng.integers(0, 400, 400)
+        resampled.append(roc_auc_score(left[drawn], score[drawn]))
+    assert variance == pytest.approx(np.var(resampled), rel=0.25)
+
+
+def test_means_and_ratios_by_hand() -> None:
+    group, rest = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0, 8.0])
+    found = mean_difference(group, rest)
+    assert found is not None
+    assert (found.value, found.rest_value) == (2, 5)
+    welch = ttest_ind(group, rest, equal_var=False)
+    assert found.p_value == pytest.approx(welch.pvalue)
+    interval = welch.confidence_interval(0.95)
+    assert (found.difference_low, found.difference_high) == pytest.approx((interval.low, interval.high))
+    assert mean_difference(np.ones(3), np.ones(4)) is None
+    ratio = ratio_difference(
+        (np.array([1.0, 3.0]), np.array([10.0, 10.0])), (np.array([2.0, 2.0, 5.0]), np.full(3, 30))
+    )
+    assert ratio is not None
+    assert (ratio.value, ratio.rest_value) == (0.2, 0.1)
+    # residuals -1 and 1: variance (1 + 1) * 2 / 1 / 20**2
+    assert ratio.high - ratio.value == pytest.approx(1.959963985 * 0.1)
+    assert auc_difference((group, group > 2), (rest, rest > 4), minimum=2) is None
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+def test_groups_are_those_at_the_origin() -> None:
+    customers = pd.DataFrame({
+        "customer_id": list("abcdef"),
+        "kind": ["person", "person", "organisation", None, "person", "person"],
+        "gender": ["female", "unheard", "male", "male", None, "other"],
+        "birth_date": pd.to_datetime(["1995-07-02", "1995-07-01", "1960-01-01", "1960-01-01", None, "1880-01-01"]),
+        "region": ["n", None, "n", "s", "s", "s"],
+    })  # fmt: skip
+    groups = groups_table(customers, origin=date(2025, 7, 1), settings=SETTINGS)
+    told = groups.astype("object").where(groups.notna(), None)
+    assert told["gender"].tolist() == ["female", None, None, "male", None, "other"]
+    assert told["age_band"].tolist() == ["<30", "30–44", None, "≥60", None, None]
+    assert told["region"].tolist() == ["n", None, "n", "s", "s", "s"]
+
+
+def test_the_latest_origin_is_judged_and_ties_go_by_id() -> None:
+    predictions = pd.DataFrame({name: [0.5] * 4 for name in PREDICTIONS_SCHEMA})
+    predictions["customer_id"] = ["b", "a", "c", "a"]
+    predictions["origin"] = ["2025-07-01"] * 3 + ["2025-04-01"]
+    predictions["logistic_score"] = [0.5, 0.5, 0.9, 1.0]
+    judged = select_judged(predictions, model="logistic", list_length=2)
+    assert judged["customer_id"].tolist() == ["c", "a", "b"]
+    assert judged["is_selected"].tolist() == [True, True, False]
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def test_rates_by_hand() -> None:
+    rows = [("female", True, True)] * 30 + [("female", True, False)] * 10 + [("female", False, True)] * 6
+    rows += [("female", False, False)] * 54 + [("male", True, True)] * 20 + [("male", True, False)] * 30
+    rows += [("male", False, True)] * 5 + [("male", False, False)] * 45 + [("other", True, True)] * 7
+    frame = pd.DataFrame(rows, columns=["gender", "is_churned", "is_selected"])
+    frame["customer_id"] = [f"c{k}" for k in range(len(frame))]
+    judged = frame.drop(columns="gender").assign(origin="2025-07-01", score=0.5, probability=0.5)
+    groups = frame[["customer_id", "gender"]].assign(age_band=None, region=None)
+    table = fairness_table(judged, groups, settings=SETTINGS)
+    check_columns(table.columns, FAIRNESS_SCHEMA, result="fairness")
+    rates = table.set_index(["fairness_measure", "group"])
+    assert rates.loc[("selection_rate", "female"), ["n", "value", "rest_value"]].tolist() == [100, 0.36, 0.25]
+    assert rates.loc[("false_positive_rate", "female"), ["n", "value", "rest_value"]].tolist() == [60, 0.1, 0.1]
+    assert rates.loc[("false_negative_rate", "female"), ["n", "value", "rest_value"]].tolist() == [40, 0.25, 0.6]
+    assert rates.loc[("false_negative_rate", "male"), "fairness_verdict"] == "differs"
+    assert rates.loc[("calibration_gap", "male"), "value"] == 0.0
+    other = rates.loc[("selection_rate", "other")]
+    assert other["fairness_verdict"] == "hidden"
+    assert other[["n", "value", "rest_value"]].isna().all()
+
+
+def test_planted_differences_are_told_and_chance_is_not() -> None:
+    judged, groups = judged_frame(4000, seed=1, harm=0.8, bias=0.15)
+    table = fairness_table(judged, groups, settings=SETTINGS).set_index(["fairness_measure", "group"])
+    assert table.loc[("auc", "female"), "fairness_verdict"] == "differs"
+    assert table.loc[("auc", "female"), "difference"] < 0
+    assert table.loc[("calibration_gap", "south"), "fairness_verdict"] == "differs"
+    assert table.loc[("calibration_gap", "south"), "difference"] == pytest.approx(0.15, abs=0.05)
+    assert table.loc[("calibration_gap", "north"), "value"] == pytest.approx(0, abs=0.05)
+    alarms = []
+    for seed in range(25):
+        fair, fair_groups = judged_frame(1200, seed=100 + seed)
+        alarms.append((fairness_table(fair, fair_groups, settings=SETTINGS)["fairness_verdict"] == "differs").any())
+    assert np.mean(alarms) <= 0.2
+
+
+def test_a_small_group_changes_nothing_of_the_others() -> None:
+    judged, groups = judged_frame(900, seed=3)
+    few = groups.assign(region=groups["region"].where(groups.index >= 12, "tiny"))
+    none = groups.assign(region=groups["region"].where(groups.index >= 12, None))
+    one, other = (fairness_table(judged, each, settings=SETTINGS) for each in (few, none))
+    shown = one.loc[one["group"] != "tiny"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(shown, other)
+    assert fairness_document(one, judged, few)["hidden_count"] == 5
+    assert fairness_document(other, judged, none)["unknown"] == {"gender": 0, "age_band": 900, "region": 12}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_everything_can_be_said_and_drawn(lang: str) -> None:
+    words = Words(lang)
+    for n, harm, bias in ((3000, 0.8, 0.2), (3000, 0.0, 0.3), (900, 0.0, 0.0), (20, 0.0, 0.0)):
+        judged, groups = judged_frame(n, seed=4, harm=harm, bias=bias)
+        prices = groups[["customer_id"]].assign(discount_amount=np.arange(n) % 7, gross_amount=100.0)
+        selected = judged[["customer_id", "is_selected"]]
+        table = fairness_table(judged, groups, settings=SETTINGS, selected=selected, prices=prices)
+        document = fairness_document(table, judged, groups)
+        assert words.say(findings.finding_fairness(document))
+        assert words.say(findings.note_fairness(document))
+        findings.format_fairness(table, words=words, measures=MEASURES)
+        for measure in MEASURES:
+            assert words.say(findings.alt_fairness(table, measure=measure))
+            assert figures.plot_fairness(table, measure=measure, words=words).axes
+
+
+def test_the_demo_treats_genders_and_ages_alike(demo_config: Path) -> None:
+    """Nothing of churn or price is planted on gender or age, so that no difference may be told."""
+    from crm_analysis.opening import open_workspace
+
+    ws = open_workspace(demo_config, quarter="2025Q3")
+    judged = select_judged(ws.result("churn_predictions"), model="recency", list_length=100)
+    columns = ["customer_id", "kind", "gender", "birth_date", "region", "discount_amount", "gross_amount"]
+    features = ws.frame("features", columns)
+    groups = groups_table(features, origin=date(2025, 7, 1), settings=SETTINGS)
+    table = fairness_table(judged, groups, settings=SETTINGS, prices=features)
+    by_attribute = table.groupby("attribute")["fairness_verdict"].value_counts().unstack(fill_value=0)
+    assert by_attribute.get("differs", pd.Series(0, by_attribute.index))[["gender", "age_band"]].sum() == 0
+    document = fairness_document(table, judged, groups)
+    organisations = int((features["kind"] == "organisation").sum())
+    assert 0 < document["unknown"]["gender"] - document["unknown"]["region"] < 2 * organisations
