@@ -196,7 +196,7 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
 
 
 def test_the_demo_leaves_for_the_planted_causes(demo_config: Path) -> None:
-    """Hazards of the causes are .07 x quality, .05, .06, .085, .05: service and competitors lead, and all five occur."""
+    """Hazards of the causes are .07 x quality, .05, .06, .085, .05: service or competitors lead, all five occur."""
     from crm_analysis.opening import open_workspace
 
     ws = open_workspace(demo_config, quarter="2025Q3")
