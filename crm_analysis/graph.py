@@ -15,6 +15,7 @@ from crm_analysis.evaluation import summary
 from crm_analysis.graph_bridges import PORTFOLIO
 from crm_analysis.graph_churn import CHURN
 from crm_analysis.graph_effects import EFFECTS
+from crm_analysis.graph_insight import INSIGHT
 from crm_analysis.graph_kpis import KPI_RESULTS
 from crm_analysis.graph_past import first_order_date, replayed, tiers_at_start
 from crm_analysis.graph_purchases import PURCHASES
@@ -174,6 +175,7 @@ _DECLARED = (
     ),
     *CHURN,
     *PURCHASES,
+    *INSIGHT,
     # strategy
     Result(
         "tier_contacts",

@@ -4,18 +4,33 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.churn import backtest, calibration, contributions, inputs, labels, model_file, scores, warnings
+from crm_analysis.churn import (
+    backtest,
+    calibration,
+    contract_labels,
+    contributions,
+    drift,
+    horizon,
+    inputs,
+    labels,
+    look_back,
+    model_file,
+    scores,
+    warnings,
+)
 from crm_analysis.churn.model import FittedChurn
-from crm_analysis.graph_past import first_order_date
+from crm_analysis.graph_past import first_order_date, replayed
 from crm_analysis.sources import periods
 from crm_analysis.sources.history import check_past_fields
 from crm_analysis.workspace import Result, Workspace
 
 Frame = pd.DataFrame
 Document = dict[str, Any]
+_SECTION = ("churn",)
 _CHURN_COLUMNS = ["customer_id", *inputs.FEATURE_COLUMNS]
 
 
@@ -35,6 +50,7 @@ def _known_at_origins(ws: Workspace, *, after: date) -> Iterator[tuple[date, lab
             continue
         before = Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1)
         known = ws.at(before).frame("features", _CHURN_COLUMNS)
+        known = known.merge(ws.at(before).result("expected_purchases"), on="customer_id", how="left")
         outcomes = periods.outcomes_table(
             ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
         )
@@ -58,7 +74,9 @@ def _unpacked(ws: Workspace, champion_model: Document) -> FittedChurn | None:
 
 def _churn_scores(ws: Workspace, champion_model: Document) -> Frame:
     settings = ws.settings.churn
-    batches = scores.feature_batches(ws.rows("features"), settings=settings)
+    expected = ws.rows("expected_purchases")
+    known = ws.rows("features").left_join(expected, "customer_id").drop("customer_id_right")
+    batches = scores.feature_batches(known, settings=settings)
     return scores.churn_scores(batches, _unpacked(ws, champion_model), settings=settings)
 
 
@@ -74,10 +92,105 @@ def _churn_reasons(ws: Workspace, churn_scores: Frame, champion_model: Document)
 
 
 def _warning_list(ws: Workspace, churn_scores: Frame, churn_reasons: Frame) -> Frame:
-    known = ws.frame("features", _CHURN_COLUMNS)
+    known = ws.frame("features", [*_CHURN_COLUMNS, "owner"])
+    tiers = ws.frame("segments", ["customer_id", "tier"])
+    covered = [row.tier for row in ws.settings.strategy.rows]
     return warnings.warning_list(
-        churn_scores, known, settings=ws.settings.churn, as_of=ws.as_of, contributions=churn_reasons
+        churn_scores,
+        known[_CHURN_COLUMNS],
+        settings=ws.settings.churn,
+        as_of=ws.as_of,
+        contributions=churn_reasons,
+        customers=tiers.merge(known[["customer_id", "owner"]], on="customer_id", how="left"),
+        strategy=pd.DataFrame({"tier": covered, "suggested_action": covered}, dtype="str"),
     )
+
+
+# -- the definition against the data -----------------------------------------------------------------------------------
+
+
+def _purchase_gaps(ws: Workspace) -> Frame:
+    return horizon.purchase_gaps_table(ws.tables["orders"], as_of=ws.as_of, settings=ws.settings.churn)
+
+
+def _contract_churn(ws: Workspace) -> Frame:
+    if "contracts" not in ws.tables:
+        return pd.DataFrame(columns=list(contract_labels.CONTRACT_CHURN_SCHEMA))
+    settings = ws.settings.evaluation
+    rows = contract_labels.contract_labels_table(
+        ws.tables["contracts"],
+        as_of=ws.as_of,
+        grace_days=settings.renewal_grace_days,
+        quarters=ws.quarter.back(settings.trend_quarters),
+    )
+    return contract_labels.contract_churn_table(rows.to_pandas())
+
+
+# -- what became of the last list --------------------------------------------------------------------------------------
+
+
+def _before(ws: Workspace) -> Workspace | None:
+    """Return the company at the end of the quarter before, or nothing where data begin later."""
+    then = ws.at(ws.quarter.shift(-1))
+    return then if then.quarter.end > first_order_date(ws) else None
+
+
+def _list_stability(ws: Workspace, churn_scores: Frame) -> Frame:
+    then = _before(ws)
+    if then is None:
+        return pd.DataFrame(columns=list(warnings.STABILITY_SCHEMA))
+    return warnings.list_stability_table(
+        then.result("warning_list"),
+        churn_scores,
+        ws.frame("features", _CHURN_COLUMNS),
+        settings=ws.settings.churn,
+        days_between=(ws.as_of - then.as_of).days,
+    )
+
+
+def _look_back_rows(ws: Workspace) -> Frame | None:
+    """Return what became of those scored at the latest origin whose outcome is known; nothing without one."""
+    settings = ws.settings.churn
+    origin = labels.churn_origins(ws.quarter, settings=settings)[-1]
+    if origin <= first_order_date(ws):
+        return None
+    then = ws.at(Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1))
+    outcomes = periods.outcomes_table(
+        ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
+    )
+    actions = None
+    if "actions" in ws.tables:
+        rows = ws.tables["actions"]
+        end = labels.outcome_end(origin, settings=settings)
+        inside = (rows.assigned_on >= ibis.literal(origin)) & (rows.assigned_on < ibis.literal(end))
+        known = rows.filter(inside, rows.customer_id.notnull())
+        actions = known.select("customer_id", "is_control", "status").to_pandas()
+    scored, warned = then.result("churn_scores"), then.result("warning_list")
+    return look_back.look_back_rows(scored, warned, outcomes.to_pandas(), actions)
+
+
+def _look_back(ws: Workspace) -> Frame:
+    rows = _look_back_rows(ws)
+    if rows is None or rows.empty:
+        return pd.DataFrame(columns=list(look_back.LOOK_BACK_SCHEMA))
+    return look_back.look_back_table(rows)
+
+
+def _look_back_verdict(ws: Workspace) -> Document:
+    rows = _look_back_rows(ws)
+    return {"status": "none", "list_count": 0} if rows is None else look_back.look_back_document(rows)
+
+
+def _churn_drift(ws: Workspace) -> Frame:
+    then = _before(ws)
+    if then is None:
+        return pd.DataFrame(columns=list(drift.DRIFT_SCHEMA))
+    settings = ws.settings.churn
+    before, now = (
+        inputs.model_matrix(labels.select_eligible(each.frame("features", _CHURN_COLUMNS), settings=settings))
+        for each in (then, ws)
+    )
+    return drift.drift_table(before, now, features=inputs.MODEL_FEATURES, settings=settings.model.warning)
 
 
 CHURN = (
@@ -142,7 +255,7 @@ CHURN = (
         "frame",
         _churn_scores,
         inputs=("champion_model",),
-        reads=("features",),
+        reads=("features", "expected_purchases"),
         sections=("churn",),
         schema=scores.SCORES_SCHEMA,
     ),
@@ -160,8 +273,8 @@ CHURN = (
         "frame",
         _warning_list,
         inputs=("churn_scores", "churn_reasons"),
-        reads=("features",),
-        sections=("churn",),
+        reads=("features", "segments"),
+        sections=("churn", "strategy"),
         schema=warnings.WARNING_SCHEMA,
     ),
     Result(
@@ -174,4 +287,33 @@ CHURN = (
         sections=("churn",),
         schema=scores.BANDS_SCHEMA,
     ),
-)
+    Result("purchase_gaps", "frame", _purchase_gaps, sections=_SECTION, schema=horizon.GAPS_SCHEMA),
+    Result("horizons", "frame",
+           lambda ws, purchase_gaps: horizon.horizon_table(purchase_gaps, settings=ws.settings.churn),
+           inputs=("purchase_gaps",), sections=_SECTION, schema=horizon.HORIZON_SCHEMA),
+    Result("horizon", "document",
+           lambda ws, purchase_gaps, horizons: horizon.horizon_document(purchase_gaps, horizons,
+                                                                        settings=ws.settings.churn),
+           inputs=("purchase_gaps", "horizons"), sections=_SECTION),
+    Result("contract_churn", "frame", _contract_churn, sections=("evaluation",),
+           schema=contract_labels.CONTRACT_CHURN_SCHEMA),
+    Result("contract_definition", "document",
+           lambda ws, contract_churn: contract_labels.contract_definition(
+               contract_churn, grace_days=ws.settings.evaluation.renewal_grace_days),
+           inputs=("contract_churn",), sections=("evaluation",)),
+    Result("reason_sizes", "frame", lambda ws, churn_reasons: contributions.cause_sizes_table(churn_reasons),
+           inputs=("churn_reasons",), schema=contributions.CAUSE_SIZES_SCHEMA),
+    Result("list_stability", "frame", _list_stability, inputs=("churn_scores",), reads=("features",),
+           sections=("churn", "segmentation", "strategy"), schema=warnings.STABILITY_SCHEMA,
+           frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("look_back", "frame", _look_back, sections=("churn", "segmentation", "strategy"),
+           schema=look_back.LOOK_BACK_SCHEMA, frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("look_back_verdict", "document", _look_back_verdict, sections=("churn", "segmentation", "strategy"),
+           frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("churn_drift", "frame", _churn_drift, reads=("features",), sections=_SECTION,
+           schema=drift.DRIFT_SCHEMA),
+    Result("model_card", "document",
+           lambda ws, champion_model, churn_backtest, champion: model_file.model_card(
+               _unpacked(ws, champion_model), churn_backtest, champion, settings=ws.settings.churn),
+           inputs=("champion_model", "churn_backtest", "champion"), sections=_SECTION),
+)  # fmt: skip

@@ -24,6 +24,13 @@ def _summary(ws: Workspace) -> ibis.Table:
     return purchase_inputs.summary_table(counted_orders(ws.tables["orders"]), _kinds(ws), as_of=ws.as_of)
 
 
+def _expected(ws: Workspace, purchase_summary: Frame, purchase_fits: Document) -> Frame:
+    settings = ws.settings.churn
+    return purchase_fit.expected_purchases_table(
+        purchase_summary, purchase_fits, gap_days=settings.gap_days, horizon_days=settings.horizon_days
+    )
+
+
 # -- does the model tell what came -------------------------------------------------------------------------------------
 
 
@@ -91,6 +98,8 @@ PURCHASES = (
            lambda ws, purchase_summary: purchase_fit.purchase_fits_document(purchase_summary,
                                                                             settings=ws.settings.churn.value),
            inputs=("purchase_summary",), sections=_CHURN),
+    Result("expected_purchases", "frame", _expected, inputs=("purchase_summary", "purchase_fits"), sections=_CHURN,
+           schema=purchase_fit.EXPECTED_SCHEMA),
     Result("purchase_parameters", "frame", lambda ws, purchase_fits: purchase_fit.parameters_table(purchase_fits),
            inputs=("purchase_fits",), schema=purchase_fit.PARAMETERS_SCHEMA),
     Result("purchase_independence", "document",

@@ -28,6 +28,7 @@ PARAMETERS_SCHEMA: ResultSchema = dict.fromkeys(
 )
 #: Persons and organisations are separate populations, each with models of its own.
 KINDS = ("person", "organisation")
+EXPECTED_SCHEMA: ResultSchema = {"customer_id": DIRECT, "expected_purchase_count": SENSITIVE}
 #: Distinct ages below which purchases and ages cannot be told apart.
 _SPREAD = 2
 
@@ -172,6 +173,28 @@ def fitted_models(document: Mapping[str, Any]) -> dict[str, tuple[PurchaseModel,
         for kind, fit in document["fits"].items()
         if fit["purchases"] is not None
     }
+
+
+def expected_purchases_table(
+    summary: pd.DataFrame, document: Mapping[str, Any], *, gap_days: int, horizon_days: int
+) -> pd.DataFrame:
+    """Return the purchases expected of every customer within the horizon that begins after the gap.
+
+    columns of ``SUMMARY_SCHEMA`` in weeks and a document of :func:`purchase_fits_document` -> ``customer_id,
+    expected_purchase_count``, sorted by id; no rows without a model. A population without one of its own takes that of
+    the other.
+    """
+    models = {kind: model for kind, (model, _) in fitted_models(document).items()}
+    if not models:
+        return pd.DataFrame({"customer_id": pd.Series(dtype="str"), "expected_purchase_count": pd.Series(dtype=float)})
+    other = next(iter(models.values()))
+    frames = []
+    for kind, own in summary.groupby("kind", sort=True):
+        model = models.get(str(kind), other)
+        until = model.expected_purchases(own, horizon=(gap_days + horizon_days) / 7)
+        before = model.expected_purchases(own, horizon=gap_days / 7) if gap_days else 0.0
+        frames.append(own[["customer_id"]].assign(expected_purchase_count=np.round(until - before, 6)))
+    return pd.concat(frames).sort_values("customer_id", ignore_index=True)
 
 
 def parameters_table(document: Mapping[str, Any]) -> pd.DataFrame:
