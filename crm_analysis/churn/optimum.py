@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from crm_analysis.churn.purchase_rows import Floats
 
@@ -50,14 +51,19 @@ def maximise(likelihood: Likelihood, starts: Sequence[Sequence[float]], *, n: fl
         Where to begin; later ones are tried only while none has converged, and the best is returned.
     n
         Customers: the likelihood is maximised per customer.
+
+    Notes
+    -----
+    Runs on one thread: with matrices this small, several only wait for each other.
     """
     best: Optimum | None = None
-    for start in starts:
-        found = _climb(likelihood, np.log(np.asarray(start, dtype=float)), n=n)
-        if best is None or (found.converged, found.log_likelihood) > (best.converged, best.log_likelihood):
-            best = found
-        if best.converged:
-            break
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in starts:
+            found = _climb(likelihood, np.log(np.asarray(start, dtype=float)), n=n)
+            if best is None or (found.converged, found.log_likelihood) > (best.converged, best.log_likelihood):
+                best = found
+            if best.converged:
+                break
     assert best is not None
     return best
 

@@ -5,7 +5,7 @@
 All fit the same purchase summary (2,357 customers to 1997-09-30), each in a process of its own, one after another and
 round by round; the quickest of all fits counts. Every contestant has fitted once before the clock runs, so that imports
 and what is compiled do not count. Likelihoods are of the parameters that each returned, all by this package's formula,
-which tests hold to published numbers. lifetimes (archived; it needs pandas before 2) and pymc-marketing are installed into
+which tests hold to published numbers. lifetimes (archived; needs pandas before 2) and pymc-marketing are installed into
 folders that are thrown away, unless Pythons that have them are given. Exit status 1: an expectation is missed.
 """
 
