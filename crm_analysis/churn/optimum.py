@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from crm_analysis.churn.purchase_rows import Floats
 
@@ -13,6 +14,8 @@ Likelihood = Callable[[Floats], tuple[float, Floats]]
 BOUND = 12.0
 #: Slope of the mean log-likelihood of a customer, on the scale of logarithms, below which a fit has converged.
 FLAT = 1e-6
+#: Standard error of the logarithm of a parameter from which the data do not pin it down: a factor of 50.
+LOOSE = 4.0
 _STEP = 1e-4
 _NEWTON_STEPS = 8
 
@@ -28,7 +31,7 @@ class Optimum:
     covariance
         Inverse of the observed information, of the logarithms of the parameters; NaN where it does not exist.
     converged
-        The slope is flat, the likelihood curves down in every direction, and no parameter ran to a bound.
+        The slope is flat, the likelihood curves down in every direction, and every parameter is pinned down.
     """
 
     params: Floats
@@ -48,14 +51,19 @@ def maximise(likelihood: Likelihood, starts: Sequence[Sequence[float]], *, n: fl
         Where to begin; later ones are tried only while none has converged, and the best is returned.
     n
         Customers: the likelihood is maximised per customer.
+
+    Notes
+    -----
+    Runs on one thread: with matrices this small, several only wait for each other.
     """
     best: Optimum | None = None
-    for start in starts:
-        found = _climb(likelihood, np.log(np.asarray(start, dtype=float)), n=n)
-        if best is None or (found.converged, found.log_likelihood) > (best.converged, best.log_likelihood):
-            best = found
-        if best.converged:
-            break
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in starts:
+            found = _climb(likelihood, np.log(np.asarray(start, dtype=float)), n=n)
+            if best is None or (found.converged, found.log_likelihood) > (best.converged, best.log_likelihood):
+                best = found
+            if best.converged:
+                break
     assert best is not None
     return best
 
@@ -77,8 +85,9 @@ def _climb(likelihood: Likelihood, start: Floats, *, n: float) -> Optimum:
     covariance = np.full(curvature.shape, np.nan)
     if curves:
         covariance[:] = np.linalg.inv(curvature) / n
+    is_pinned = curves and bool((np.diag(covariance) < LOOSE**2).all())
     flat = bool(np.abs(slope).max() < FLAT)
-    return Optimum(np.exp(place), -loss(place)[0] * n, covariance, curves and flat)
+    return Optimum(np.exp(place), -loss(place)[0] * n, covariance, is_pinned and flat)
 
 
 def _polish(loss: Callable[[Floats], tuple[float, Floats]], place: Floats) -> tuple[Floats, Floats, Floats]:

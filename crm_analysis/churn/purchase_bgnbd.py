@@ -114,11 +114,15 @@ def _expected(shape: Floats, rate: Floats, a: float, b: Floats, time: Floats | f
 def _plain(shape: Floats, rate: Floats, a: float, b: Floats, time: Floats | float) -> Floats:
     left = rate / (rate + time)
     total = a + b - 1
-    series = _hypergeometric(total - shape, a - 1, total, 1 - left)
-    return np.maximum(total / (a - 1) * (1 - left ** (a - 1) * series), 0.0)
+    # the form whose series stays finite as time grows
+    as_written = a - 1 > shape
+    first, second = np.where(as_written, shape, total - shape), np.where(as_written, b, a - 1)
+    power = np.where(as_written, shape, a - 1)
+    series = _hypergeometric(first, second, total, 1 - left)
+    return np.maximum(total / (a - 1) * (1 - left**power * series), 0.0)
 
 
-def _hypergeometric(first: Floats, second: float, third: Floats, z: Floats) -> Floats:
+def _hypergeometric(first: Floats, second: Floats, third: Floats, z: Floats) -> Floats:
     """Return 2F1(first, second; third; z) for 0 <= z < 1.
 
     Near z = 1, SciPy goes over to series in 1 - z, whose coefficients overflow when ``third`` is large. There the plain
@@ -126,14 +130,14 @@ def _hypergeometric(first: Floats, second: float, third: Floats, z: Floats) -> F
     """
     from scipy.special import hyp2f1
 
-    first, third, z = np.broadcast_arrays(first, third, z)
+    first, second, third, z = np.broadcast_arrays(first, second, third, z)
     fast = (z > 0.5) & (third - first - second > _FAST)
     found = np.empty(z.shape)
-    found[~fast] = hyp2f1(first[~fast], second, third[~fast], z[~fast])
-    a, c, at = first[fast], third[fast], z[fast]
+    found[~fast] = hyp2f1(first[~fast], second[~fast], third[~fast], z[~fast])
+    a, b, c, at = first[fast], second[fast], third[fast], z[fast]
     term, total = np.ones(len(at)), np.ones(len(at))
     for k in range(_MOST_TERMS):
-        term = term * ((a + k) * (second + k) / ((c + k) * (1 + k)) * at)
+        term = term * ((a + k) * (b + k) / ((c + k) * (1 + k)) * at)
         total += term
         if (np.abs(term) <= 1e-17 * np.abs(total)).all():
             break

@@ -12,7 +12,7 @@ from crm_analysis.base.settings_value_models import PurchaseModelName, ValueMode
 from crm_analysis.base.words import Message, message
 from crm_analysis.churn.optimum import maximise
 from crm_analysis.churn.purchase_model import FAMILIES, TIME_PARAMETERS, PurchaseModel
-from crm_analysis.churn.purchase_rows import PurchaseRows, check_summary, purchase_rows
+from crm_analysis.churn.purchase_rows import PurchaseRows, purchase_rows
 from crm_analysis.churn.purchase_spend import SpendModel, fit_spend, repeaters_of
 
 SUMMARY_SCHEMA: ResultSchema = {
@@ -69,11 +69,12 @@ def fit_purchases(
     such a fit must not be used. Equal rows are taken once with a weight; times are divided by the mean age for the
     search, so that their unit plays no part in it.
     """
-    reason = lacks_data(summary, minimum_customers=minimum_customers, minimum_repeaters=minimum_repeaters)
+    rows = purchase_rows(summary)
+    reason = lacks_data(rows, minimum_customers=minimum_customers, minimum_repeaters=minimum_repeaters)
     if reason is not None:
         what = f"{reason.id.removeprefix('purchase.').replace('_', ' ')}: {dict(reason.args)}"
         raise InsufficientDataError(Problem(what, "purchase model", "take a longer history, or lower the minimum"))
-    return fit_rows(purchase_rows(summary), name=name)
+    return fit_rows(rows, name=name)
 
 
 def fit_rows(rows: PurchaseRows, *, name: PurchaseModelName) -> PurchaseModel:
@@ -92,16 +93,14 @@ def fit_rows(rows: PurchaseRows, *, name: PurchaseModelName) -> PurchaseModel:
     return PurchaseModel(name, params, value, round(rows.n), repeaters, found.covariance, found.converged)
 
 
-def lacks_data(summary: pd.DataFrame, *, minimum_customers: int, minimum_repeaters: int) -> Message | None:
+def lacks_data(rows: PurchaseRows, *, minimum_customers: int, minimum_repeaters: int) -> Message | None:
     """Return why no model can be fitted to a population, ``None`` when one can be tried."""
-    check_summary(summary)
-    n, repeaters = len(summary), int((summary["repeat_count"] > 0).sum())
+    n, repeaters = round(rows.n), int(rows.weight[rows.x > 0].sum())
     if n < minimum_customers:
         return message("purchase.too_few_customers", n=n, minimum=minimum_customers)
     if repeaters < minimum_repeaters:
         return message("purchase.too_few_repeaters", n=n, repeaters=repeaters, minimum=minimum_repeaters)
-    histories = summary[["repeat_count", "age_at_last", "age"]].drop_duplicates()
-    if len(histories) < _SPREAD or float(summary["age"].max()) <= 0:
+    if len(rows.x) < _SPREAD or rows.T.max() <= 0:
         return message("purchase.no_spread", n=n)
     return None
 
@@ -126,12 +125,13 @@ def purchase_fits_document(summary: pd.DataFrame, *, settings: ValueModelSetting
 def _fit_kind(members: pd.DataFrame, *, settings: ValueModelSettings) -> dict[str, Any]:
     n, repeaters = len(members), int((members["repeat_count"] > 0).sum())
     fit: dict[str, Any] = {"n": n, "repeater_count": repeaters, "purchases": None, "amounts": None}
+    rows = purchase_rows(members)
     reason = lacks_data(
-        members, minimum_customers=settings.minimum_customers, minimum_repeaters=settings.minimum_repeaters
+        rows, minimum_customers=settings.minimum_customers, minimum_repeaters=settings.minimum_repeaters
     )
     if reason is not None:
         return {"status": "insufficient", "message": reason.to_json(), **fit}
-    purchases = _estimate(members, settings=settings)
+    purchases = _estimate(members, rows, settings=settings)
     if not purchases.converged:
         told = message("purchase.not_converged", n=n, model=settings.purchase_model)
         return {"status": "not_converged", "message": told.to_json(), **fit}
@@ -144,12 +144,12 @@ def _fit_kind(members: pd.DataFrame, *, settings: ValueModelSettings) -> dict[st
     return {"status": "ok", "message": told.to_json(), **fit, "amounts": amounts.to_document()}
 
 
-def _estimate(members: pd.DataFrame, *, settings: ValueModelSettings) -> PurchaseModel:
+def _estimate(members: pd.DataFrame, rows: PurchaseRows, *, settings: ValueModelSettings) -> PurchaseModel:
     if settings.estimation == "bayes":
         from crm_analysis.churn.purchase_bayes import fit_bayes
 
         return fit_bayes(members, name=settings.purchase_model, seed=settings.seed)
-    return fit_rows(purchase_rows(members), name=settings.purchase_model)
+    return fit_rows(rows, name=settings.purchase_model)
 
 
 def _amounts(members: pd.DataFrame, *, minimum: int) -> tuple[SpendModel | None, Message | None]:

@@ -29,6 +29,24 @@ def run(jobs: Mapping[str, Callable[..., Job]]) -> None:
     print(json.dumps({"seconds": seconds, "start_seconds": start, "peak_mb": _peak_mb(), **found}))
 
 
+def quickest(job: Job, *, times: int) -> Job:
+    """Return a job that does another one ``times`` times after a first one that does not count; the best time counts.
+
+    For jobs of milliseconds, which a busy machine interrupts for longer than they take.
+    """
+
+    def repeated() -> Mapping[str, Any]:
+        found = job() or {}
+        took = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            found = job() or {}
+            took.append(time.perf_counter() - begun)
+        return {**found, "seconds": min(took)}
+
+    return repeated
+
+
 def _age_of_process() -> float:
     """Return the seconds since the process began."""
     began = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
