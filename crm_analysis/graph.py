@@ -122,7 +122,8 @@ def _unpacked(ws: Workspace, champion_model: Document) -> FittedChurn | None:
 
 def _churn_scores(ws: Workspace, champion_model: Document) -> Frame:
     settings = ws.settings.churn
-    batches = scores.feature_batches(ws.rows("features"), settings=settings)
+    ws.ensure("features")
+    batches = scores.feature_batches(ws.path("features"), settings=settings)
     return scores.churn_scores(batches, _unpacked(ws, champion_model), settings=settings)
 
 
