@@ -74,9 +74,10 @@ def _unpacked(ws: Workspace, champion_model: Document) -> FittedChurn | None:
 
 def _churn_scores(ws: Workspace, champion_model: Document) -> Frame:
     settings = ws.settings.churn
-    expected = ws.rows("expected_purchases")
-    known = ws.rows("features").left_join(expected, "customer_id").drop("customer_id_right")
-    batches = scores.feature_batches(known, settings=settings)
+    ws.ensure("features")
+    stored = scores.feature_batches(ws.path("features"), settings=settings)
+    expected = ws.result("expected_purchases")
+    batches = (batch.merge(expected, on="customer_id", how="left") for batch in stored)
     return scores.churn_scores(batches, _unpacked(ws, champion_model), settings=settings)
 
 

@@ -4,9 +4,9 @@ Never ranked by the probability of being alive of a purchase model: it is 1 for 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import ibis
 import numpy as np
 import pandas as pd
 
@@ -76,14 +76,19 @@ def _scored(eligible: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
     )
 
 
-def feature_batches(features: ibis.Table, *, settings: ChurnSettings) -> Iterator[pd.DataFrame]:
-    """Return the columns that scoring needs, ``batch_rows`` customers at a time; at least one frame, maybe empty."""
-    wanted = ["customer_id", *FEATURE_COLUMNS]
-    wanted += [BASELINE_COLUMN] if BASELINE_COLUMN in features.columns else []
-    reader = features.select(wanted).to_pyarrow_batches(chunk_size=settings.model.batch_rows)
-    yield reader.schema.empty_table().to_pandas()
-    for batch in reader:
-        yield batch.to_pandas()
+def feature_batches(path: Path, *, settings: ChurnSettings) -> Iterator[pd.DataFrame]:
+    """Return what scoring needs of stored features (Parquet), ``batch_rows`` customers at a time.
+
+    At least one frame, which may be empty; the expected purchases come along where they are stored.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as stored:
+        wanted = ["customer_id", *FEATURE_COLUMNS]
+        wanted += [BASELINE_COLUMN] if BASELINE_COLUMN in stored.schema_arrow.names else []
+        yield stored.schema_arrow.empty_table().select(wanted).to_pandas()
+        for batch in stored.iter_batches(batch_size=settings.model.batch_rows, columns=wanted):
+            yield batch.to_pandas()
 
 
 def churn_bands_table(scores: pd.DataFrame, *, list_length: int) -> pd.DataFrame:

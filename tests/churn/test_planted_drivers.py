@@ -1,4 +1,4 @@
-"""The demo company's churn is planted: what drives it is found, strongest first, and nothing where nothing is planted."""
+"""The demo company's churn is planted: what drives it is found, strongest first; nothing where nothing is planted."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("churn_demo")]
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drivers") / "demo"
-    make_demo(folder, customers=4_000)
+    make_demo(folder, customers=2_500)
     return folder
 
 
