@@ -143,9 +143,9 @@ def _fairness(
     )
 
 
-def _fairness_summary(ws: Workspace, fairness_: Frame, churn_predictions: Frame, champion: Document) -> Document:
+def _fairness_summary(ws: Workspace, churn_predictions: Frame, champion: Document, **inputs: Frame) -> Document:
     found = _judged(ws, churn_predictions, champion)
-    return {} if found is None else fairness.fairness_document(fairness_, *found)
+    return {} if found is None else fairness.fairness_document(inputs["fairness"], *found)
 
 
 INSIGHT = (
@@ -182,7 +182,6 @@ INSIGHT = (
            inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features",),
            sections=_SECTION, schema=fairness.FAIRNESS_SCHEMA),
     Result("fairness_summary", "document",
-           lambda ws, fairness, churn_predictions, champion: _fairness_summary(ws, fairness, churn_predictions,
-                                                                               champion),
+           _fairness_summary,
            inputs=("fairness", "churn_predictions", "champion"), reads=("features",), sections=_SECTION),
 )  # fmt: skip
