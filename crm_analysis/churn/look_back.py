@@ -148,7 +148,7 @@ def newcombe(first: int, first_n: int, second: int, second_n: int) -> tuple[floa
     """Return the difference of two shares, first less second, with its 95 % interval (Newcombe 1998, method 10).
 
     >>> newcombe(56, 70, 48, 80)
-    (0.2, 0.052397, 0.333878)
+    (0.2, 0.052431, 0.333873)
     """
     shares = np.array([first / first_n, second / second_n])
     bounds = np.array([_wilson_exact(first, first_n), _wilson_exact(second, second_n)])
