@@ -87,6 +87,7 @@ def _churn_reasons(ws: Workspace, churn_scores: Frame, champion_model: Document)
         return pd.DataFrame(columns=list(contributions.CONTRIBUTIONS_SCHEMA))
     listed = ws.stage(first[["customer_id"]], "reasons_for")
     known = ws.rows("features").semi_join(listed, "customer_id").select(_CHURN_COLUMNS).to_pandas()
+    known = known.merge(ws.result("expected_purchases"), on="customer_id", how="left")
     return contributions.contributions_table(
         known, _unpacked(ws, champion_model), customer_ids=first["customer_id"].tolist()
     )
@@ -265,7 +266,7 @@ CHURN = (
         "frame",
         _churn_reasons,
         inputs=("churn_scores", "champion_model"),
-        reads=("features",),
+        reads=("features", "expected_purchases"),
         sections=("churn",),
         schema=contributions.CONTRIBUTIONS_SCHEMA,
     ),
@@ -288,6 +289,10 @@ CHURN = (
         sections=("churn",),
         schema=scores.BANDS_SCHEMA,
     ),
+    Result("churn_intervals", "frame",
+           lambda ws, churn_predictions, churn_backtest: backtest.backtest_intervals_table(
+               churn_predictions, churn_backtest, settings=ws.settings.churn),
+           inputs=("churn_predictions", "churn_backtest"), sections=_SECTION, schema=backtest.INTERVALS_SCHEMA),
     Result("purchase_gaps", "frame", _purchase_gaps, sections=_SECTION, schema=horizon.GAPS_SCHEMA),
     Result("horizons", "frame",
            lambda ws, purchase_gaps: horizon.horizon_table(purchase_gaps, settings=ws.settings.churn),

@@ -4,7 +4,8 @@ A cause is a set of features that show one thing (`inputs.CAUSES`). Its contribu
 typical customer who was kept (medians at the origins that taught). For logistic regression it is exact and additive:
 coefficient x (value - reference), summed over the cause's features; all causes together give the difference of
 log-odds. For boosting it is counterfactual: log-odds as they are less log-odds with this cause's features set to the
-reference; such contributions need not add up, as causes work together. For a rule of silence there is one cause.
+reference; such contributions need not add up, as causes work together. For a rule there is one cause, silence: what it
+looks at, days or the purchases expected, set to that of the typical customer.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.words import Message, Words, message
-from crm_analysis.churn.inputs import CAUSES, MODEL_FEATURES, model_matrix
+from crm_analysis.churn.inputs import BASELINE_COLUMN, CAUSES, MODEL_FEATURES, model_matrix
 from crm_analysis.churn.learners import prepared
 from crm_analysis.churn.model import FittedChurn
 
@@ -29,6 +30,7 @@ CAUSE_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
 )
 REASONS = 3
 _DIGITS = 4
+_LEAST = 1e-6
 #: The two plain numbers of a cause: how it is with the customer, and what to hold it against.
 FIGURES: dict[str, tuple[str, str | None]] = {
     "silence": ("recency_days", "gap_mean_days"),
@@ -47,8 +49,8 @@ FIGURES: dict[str, tuple[str, str | None]] = {
 def cause_log_odds(customers: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
     """Return what each cause adds to the log-odds of each customer.
 
-    columns of ``FEATURE_COLUMNS`` -> a column per cause of ``CAUSES``, rows as given; all empty for a rule that looks
-    at none of them
+    columns of ``FEATURE_COLUMNS`` -> a column per cause of ``CAUSES``, rows as given; for a rule all are empty but
+    that of silence
     """
     matrix = model_matrix(customers).to_numpy()
     if fitted.name == "logistic":
@@ -80,9 +82,9 @@ def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn
     """Return log-odds less those with the cause's features at the reference."""
     if fitted.is_rule:
         added = pd.DataFrame(np.nan, index=range(len(customers)), columns=list(CAUSES))
-        if fitted.name in ("recency", "silence"):
-            usual = customers.assign(recency_days=fitted.reference[MODEL_FEATURES.index("recency_days")])
-            added["silence"] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
+        looked_at = BASELINE_COLUMN if fitted.name == "expected_purchases" else "recency_days"
+        usual = customers.assign(**{looked_at: fitted.reference[MODEL_FEATURES.index(looked_at)]})
+        added["silence"] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
         return added
     now = fitted.log_odds(matrix)
     by_cause = {}
@@ -95,7 +97,8 @@ def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn
 
 
 def _odds(probability: Floats) -> Floats:
-    return np.log(probability / (1 - probability))
+    inside = probability.clip(_LEAST, 1 - _LEAST)
+    return np.log(inside / (1 - inside))
 
 
 def contributions_table(

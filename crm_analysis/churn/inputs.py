@@ -22,10 +22,12 @@ FEATURE_COLUMNS = (
 )  # fmt: skip
 #: Made from them: how late a customer is against his own rhythm, and whether he buys less than before.
 DERIVED_FEATURES = ("lateness_ratio", "order_trend_ratio")
-MODEL_FEATURES = (*FEATURE_COLUMNS, *DERIVED_FEATURES)
+#: Purchases that a purchase model expects of a customer within the horizon; a rule to be beaten, and a feature.
+BASELINE_COLUMN = "expected_purchase_count"
+MODEL_FEATURES = (*FEATURE_COLUMNS, *DERIVED_FEATURES, BASELINE_COLUMN)
 #: What a customer may leave for, in business terms, and the features that show it; each feature shows one cause.
 CAUSES: Mapping[str, tuple[str, ...]] = {
-    "silence": ("recency_days", "gap_mean_days", "gap_spread_days", "lateness_ratio"),
+    "silence": ("recency_days", "gap_mean_days", "gap_spread_days", "lateness_ratio", BASELINE_COLUMN),
     "frequency": ("order_count_30d", "order_count_90d", "order_count_180d", "order_count_365d",
                   "order_count_90d_before", "order_count_365d_before", "order_trend_ratio"),
     "spend": ("spend_amount_30d", "spend_amount_90d", "spend_amount_180d", "spend_amount_365d",
@@ -39,8 +41,6 @@ CAUSES: Mapping[str, tuple[str, ...]] = {
     "contact": ("interaction_out_count_90d", "channel_top_share"),
     "contract": ("contract_days_left",),
 }  # fmt: skip
-#: What the model is never given: the purchases that a purchase model expects are a rule to be beaten.
-BASELINE_COLUMN = "expected_purchase_count"
 SENSITIVE_FEATURES = frozenset(
     {"complaint_count_90d", "complaint_count_365d", "first_response_hours_mean_365d", "survey_answered_count",
      "survey_score_mean", "survey_score_last"}
@@ -77,7 +77,8 @@ def model_matrix(customers: pd.DataFrame) -> pd.DataFrame:
     -----
     Values pass through 32 bits, as labelled customers are kept in: what is scored is what was learnt from.
     ``lateness_ratio`` is recency / own mean gap (gaps under a day count as one); ``order_trend_ratio`` is orders of
-    the last 90 days less those of the 90 before / their sum, between -1 and 1.
+    the last 90 days less those of the 90 before / their sum, between -1 and 1. ``expected_purchase_count`` is unknown
+    where the customers come without it.
     """
     check_model_features(MODEL_FEATURES)
     matrix = customers[list(FEATURE_COLUMNS)].astype("float32").astype("float64")
@@ -85,4 +86,6 @@ def model_matrix(customers: pd.DataFrame) -> pd.DataFrame:
     both = (recent + before).replace(0, np.nan)
     matrix["lateness_ratio"] = matrix["recency_days"] / matrix["gap_mean_days"].clip(lower=1)
     matrix["order_trend_ratio"] = (recent - before) / both
+    expected = customers[BASELINE_COLUMN] if BASELINE_COLUMN in customers else np.nan
+    matrix[BASELINE_COLUMN] = pd.Series(expected, index=matrix.index, dtype="float32").astype("float64")
     return matrix[list(MODEL_FEATURES)]

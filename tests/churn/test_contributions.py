@@ -123,7 +123,11 @@ def test_a_rule_of_silence_has_one_reason(training, settings, features_now) -> N
     assert set(table["churn_cause"]) == {"silence"}
     known = training.assign(expected_purchase_count=np.float32(1.0) * training["order_count_90d"])
     other = fit_churn(known, name="expected_purchases", settings=settings)
-    assert contributions_table(features_now, other, customer_ids=features_now["customer_id"].tolist()).empty
+    now = features_now.assign(expected_purchase_count=features_now["order_count_90d"].astype(float))
+    told = contributions_table(now, other, customer_ids=now["customer_id"].tolist())
+    assert set(told["churn_cause"]) == {"silence"}
+    few = now.loc[now["expected_purchase_count"] < other.reference[-1], "customer_id"]
+    assert set(told["customer_id"]) <= set(few)  # only who is expected to buy less than the typical customer
     assert contributions_table(features_now, None, customer_ids=["c"]).empty
     assert findings.finding_reasons(cause_sizes_table(table.head(0)), listed_count=5).id == "finding.reasons_none"
 

@@ -16,13 +16,15 @@ import pytest
 from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.churn.contributions import contributions_table
 from crm_analysis.churn.horizon import purchase_gaps_table
-from crm_analysis.churn.inputs import FEATURE_COLUMNS, MODEL_FEATURES
+from crm_analysis.churn.inputs import BASELINE_COLUMN, FEATURE_COLUMNS, MODEL_FEATURES
 from crm_analysis.churn.labels import check_churn_data, training_table
+from crm_analysis.churn.purchase_fit import expected_purchases_table, fit_purchases, with_kinds
 from crm_analysis.churn.scores import churn_scores, fit_champion
 from crm_analysis.churn.warnings import warning_list
 from crm_analysis.sources.as_of import as_of
 from crm_analysis.sources.features import features_table
 from crm_analysis.sources.periods import outcomes_table
+from crm_analysis.sources.purchases import counted_orders, purchase_summary_table
 from crm_analysis.sources.schema import TABLES
 
 DAY, ZONE = date(2025, 10, 1), "Asia/Shanghai"
@@ -103,6 +105,15 @@ def later(rows: Mapping[str, Rows], *, at: str, day: str, buyers: Sequence[str] 
     return made
 
 
+def expected(raw: Mapping[str, ibis.Table], features: pd.DataFrame, *, origin: date) -> pd.DataFrame:
+    """Return the purchases that a purchase model fitted at the origin expects of each customer."""
+    purchases = counted_orders(as_of(raw, origin, zone=ZONE)["orders"])
+    summary = with_kinds(purchase_summary_table(purchases, as_of=origin).to_pandas(), features)
+    model = fit_purchases(summary)
+    document = {"fits": {"person": {"purchases": model.to_document(), "amounts": None}}}
+    return expected_purchases_table(summary, document, gap_days=0, horizon_days=90)
+
+
 @pytest.fixture(scope="module")
 def compute(make_tables):
     """Return ``compute(company)``: labelled customers, today's features, scores, the list and the gaps."""
@@ -117,7 +128,8 @@ def compute(make_tables):
             if str(origin) not in made:
                 table = features_table(as_of(raw, origin, zone=ZONE), as_of=origin)
                 made[str(origin)] = ibis.to_sql(table, dialect="duckdb")
-            by_origin[origin] = con.execute(made[str(origin)]).df()[COLUMNS]
+            features = con.execute(made[str(origin)]).df()
+            by_origin[origin] = features[COLUMNS].merge(expected(raw, features, origin=origin), on="customer_id")
         pairs = [
             (o, (by_origin[o], outcomes_table(known, origin=o, gap_days=0, horizon_days=90).to_pandas()))
             for o in ORIGINS
@@ -164,11 +176,13 @@ def test_within_the_outcome_it_moves_labels_and_no_input(compute, plain) -> None
     half = IDS[:60]
     found = compute(later(company(), at="2025-07-01 00:00:00", day="2025-07-01", buyers=half))["training"]
     before = plain["training"]
-    pd.testing.assert_frame_equal(found[COLUMNS], before[COLUMNS])
+    inputs = [*COLUMNS, BASELINE_COLUMN]
+    assert before[BASELINE_COLUMN].notna().all()
+    pd.testing.assert_frame_equal(found[inputs], before[inputs])
     last = (found["origin"] == "2025-07-01") & found["customer_id"].isin(half)
     assert found.loc[last, "is_churned"].sum() == 0  # all of them bought
     assert before.loc[last, "is_churned"].sum() > 5
 
 
 def test_no_input_is_an_outcome() -> None:
-    assert not {"is_churned", "gap_order_count", "expected_purchase_count", "origin"} & set(MODEL_FEATURES)
+    assert not {"is_churned", "gap_order_count", "outcome_order_count", "origin"} & set(MODEL_FEATURES)
