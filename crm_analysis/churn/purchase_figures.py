@@ -64,7 +64,8 @@ def plot_frequency(frequency: pd.DataFrame, *, words: Words) -> Figure:
             own = known.loc[known["kind"] == kind].reset_index(drop=True)
             ax.bar(own.index, own["actual_mean"], width=0.62, color=LIGHT["accent"],
                    label=words.word("purchase.label_actual"))  # fmt: skip
-            ax.plot(own.index, own["expected_mean"], linestyle="none", marker="D", markersize=6, color=LIGHT["watch"],
+            ax.plot(own.index, own["expected_mean"], linestyle="none", marker="D", markersize=7, color=LIGHT["watch"],
+                    markeredgecolor="white",
                     label=words.word("purchase.label_expected"))  # fmt: skip
             ax.set_xticks(own.index, list(own["repeat_class"]))
             ax.set(xlabel=words.word("column.repeat_class"))

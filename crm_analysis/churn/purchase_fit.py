@@ -33,16 +33,6 @@ EXPECTED_SCHEMA: ResultSchema = {"customer_id": DIRECT, "expected_purchase_count
 _SPREAD = 2
 
 
-def with_kinds(summary: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
-    """Return the summary with the population of each customer: ``person``, also where it is unknown, or not.
-
-    purchase summary and ``customer_id, kind`` -> columns of ``SUMMARY_SCHEMA``, sorted by id
-    """
-    kinds = features.set_index("customer_id")["kind"].reindex(summary["customer_id"]).astype("str").to_numpy()
-    kind = pd.Series(np.where(kinds == "organisation", "organisation", "person"), index=summary.index, dtype="str")
-    return summary.assign(kind=kind).sort_values("customer_id", ignore_index=True)[list(SUMMARY_SCHEMA)]
-
-
 def fit_purchases(
     summary: pd.DataFrame, *, name: PurchaseModelName = "bg_nbd", minimum_customers: int = 30,
     minimum_repeaters: int = 10,

@@ -22,7 +22,6 @@ from crm_analysis.churn.purchase_fit import (
     fitted_models,
     parameters_table,
     purchase_fits_document,
-    with_kinds,
 )
 from crm_analysis.churn.purchase_model import FAMILIES, PurchaseModel
 from crm_analysis.churn.purchase_rows import PurchaseRows, purchase_rows
@@ -368,12 +367,6 @@ def test_populations_are_fitted_apart(simulated) -> None:
     table = parameters_table(document)
     assert table["parameter"].tolist() == ["r", "alpha", "a", "b", "p", "q", "v"] * 2
     assert (table["standard_error"] > 0).all()
-
-
-def test_an_unknown_kind_counts_as_a_person() -> None:
-    summary = history([(1, 2, 9)], times=3).drop(columns="kind")
-    features = pd.DataFrame({"customer_id": ["c00002", "c00000", "x"], "kind": [None, "organisation", "person"]})
-    assert with_kinds(summary, features)["kind"].tolist() == ["organisation", "person", "person"]
 
 
 # -- bayes -------------------------------------------------------------------------------------------------------------
