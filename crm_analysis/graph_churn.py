@@ -49,12 +49,17 @@ def _known_at_origins(ws: Workspace, *, after: date) -> Iterator[tuple[date, lab
         if origin <= after:
             continue
         before = Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1)
-        known = ws.at(before).frame("features", _CHURN_COLUMNS)
-        known = known.merge(ws.at(before).result("expected_purchases"), on="customer_id", how="left")
+        known = _known(ws.at(before))
         outcomes = periods.outcomes_table(
             ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
         )
         yield origin, (known, outcomes.to_pandas())
+
+
+def _known(ws: Workspace) -> Frame:
+    """Return what the model may look at, the purchases that a purchase model expects among it."""
+    expected = ws.result("expected_purchases")
+    return ws.frame("features", _CHURN_COLUMNS).merge(expected, on="customer_id", how="left")
 
 
 def _churn_definition(ws: Workspace, churn_training: Frame) -> Document:
@@ -188,10 +193,7 @@ def _churn_drift(ws: Workspace) -> Frame:
     if then is None:
         return pd.DataFrame(columns=list(drift.DRIFT_SCHEMA))
     settings = ws.settings.churn
-    before, now = (
-        inputs.model_matrix(labels.select_eligible(each.frame("features", _CHURN_COLUMNS), settings=settings))
-        for each in (then, ws)
-    )
+    before, now = (inputs.model_matrix(labels.select_eligible(_known(each), settings=settings)) for each in (then, ws))
     return drift.drift_table(before, now, features=inputs.MODEL_FEATURES, settings=settings.model.warning)
 
 
@@ -316,7 +318,7 @@ CHURN = (
            schema=look_back.LOOK_BACK_SCHEMA, frozen_quarters=lambda settings: 1 + replayed(settings)),
     Result("look_back_verdict", "document", _look_back_verdict, sections=("churn", "segmentation", "strategy"),
            frozen_quarters=lambda settings: 1 + replayed(settings)),
-    Result("churn_drift", "frame", _churn_drift, reads=("features",), sections=_SECTION,
+    Result("churn_drift", "frame", _churn_drift, reads=("features", "expected_purchases"), sections=_SECTION,
            schema=drift.DRIFT_SCHEMA),
     Result("model_card", "document",
            lambda ws, champion_model, churn_backtest, champion: model_file.model_card(

@@ -8,6 +8,10 @@ import pandas as pd
 from crm_analysis.base.words import Message, message
 from crm_analysis.churn.model import RULES
 
+_SHOWN = ("origin_date", "model", "n", "auc", "average_precision", "brier", "precision_rate", "lift",
+          "value_saved_amount")  # fmt: skip
+_COMPARED = ("auc", "average_precision", "brier")
+
 
 def finding_churn(status: Mapping[str, Any], champion: Mapping[str, Any]) -> Message:
     """Return whether the model beats the simple rule, or why nothing can be said."""
@@ -31,6 +35,18 @@ def note_definition(definition: Mapping[str, Any]) -> Message:
 def note_backtest(champion: Mapping[str, Any]) -> Message:
     """Return how the backtest is made; a single held-out origin is too little to tell models apart."""
     return message("note.backtest_one" if champion["origin_count"] == 1 else "note.backtest")
+
+
+def format_backtest(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return what tells models and rules apart at each held-out origin, for reading."""
+    return backtest[list(_SHOWN)]
+
+
+def format_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return the quality of models and rules over all held-out origins with its 95 % interval, for reading."""
+    over = intervals.loc[(intervals["interval_kind"] == "origins") & intervals["churn_measure"].isin(_COMPARED)]
+    columns = ["model", "churn_measure", "measure_value", "measure_low", "measure_high", "origin_count", "n"]
+    return over[columns].reset_index(drop=True)
 
 
 def finding_warning(bands: pd.DataFrame, *, horizon_days: int) -> Message:

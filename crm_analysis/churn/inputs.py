@@ -86,6 +86,6 @@ def model_matrix(customers: pd.DataFrame) -> pd.DataFrame:
     both = (recent + before).replace(0, np.nan)
     matrix["lateness_ratio"] = matrix["recency_days"] / matrix["gap_mean_days"].clip(lower=1)
     matrix["order_trend_ratio"] = (recent - before) / both
-    expected = customers[BASELINE_COLUMN] if BASELINE_COLUMN in customers else np.nan
+    expected = customers.get(BASELINE_COLUMN, np.nan)
     matrix[BASELINE_COLUMN] = pd.Series(expected, index=matrix.index, dtype="float32").astype("float64")
     return matrix[list(MODEL_FEATURES)]

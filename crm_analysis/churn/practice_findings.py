@@ -7,6 +7,7 @@ import pandas as pd
 
 from crm_analysis.base.settings_churn_model import WarningSettings
 from crm_analysis.base.words import Message, Words, message
+from crm_analysis.churn.inputs import BASELINE_COLUMN
 from crm_analysis.sources.columns import FEATURES
 
 
@@ -97,6 +98,8 @@ def feature_name(name: str, *, words: Words) -> str:
     described = {column.name: column for column in FEATURES}
     if name in described:
         return described[name].zh if words.lang == "zh" else described[name].en
+    if name == BASELINE_COLUMN:
+        return words.word(f"column.{name}")
     derived = {"lateness_ratio": "silence", "order_trend_ratio": "frequency"}
     return words.word(f"churn_cause.{derived[name]}")
 
