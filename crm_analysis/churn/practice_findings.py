@@ -104,9 +104,10 @@ def feature_name(name: str, *, words: Words) -> str:
     return words.word(f"churn_cause.{derived[name]}")
 
 
-def format_drift(table: pd.DataFrame, *, words: Words) -> pd.DataFrame:
-    """Return the drift of features for reading: features by their names in the data dictionary."""
-    return table.assign(feature=[feature_name(name, words=words) for name in table["feature"]])
+def format_drift(table: pd.DataFrame, *, words: Words, most: int = 10) -> pd.DataFrame:
+    """Return the features that have moved most for reading, by their names in the data dictionary."""
+    shown = table.head(most)
+    return shown.assign(feature=[feature_name(name, words=words) for name in shown["feature"]])
 
 
 def finding_drift(table: pd.DataFrame, *, words: Words) -> Message:

@@ -19,6 +19,7 @@ from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.privacy import DIRECT, mask
 from crm_analysis.base.settings import Target
 from crm_analysis.base.words import LANGUAGES, Words
+from crm_analysis.churn.contributions import format_reasons
 from crm_analysis.evaluation.breakdown import WHOLE
 from crm_analysis.evaluation.display import value_message
 from crm_analysis.reporting.tables import word_of
@@ -60,7 +61,9 @@ def save_workbook(ws: Workspace, path: Path, *, identified: bool = False) -> Pat
     words = {lang: ws.speaking(lang).words for lang in LANGUAGES}
     sheets = [
         _customer_sheet(ws, "segments", _by_tier(ws), identified=identified),
-        _customer_sheet(ws, "warning_list", ws.result("warning_list"), identified=identified),
+        _customer_sheet(ws, "warning_list", _warned(ws, words=words), identified=identified),
+        _customer_sheet(ws, "churn_signals", _signalled(ws), identified=identified),
+        _customer_sheet(ws, "priority_customers", ws.result("priority_customers"), identified=identified),
         _customer_sheet(ws, "unattended_customers", ws.result("unattended_customers"), identified=identified),
         _overrides_sheet(ws, identified=identified),
         _sheet("scorecard", ws.result("scorecard")),
@@ -90,6 +93,30 @@ def _by_tier(ws: Workspace) -> pd.DataFrame:
     ordered = keyed.sort_values(["place", "most", "customer_id"], ignore_index=True)
     first = ["customer_id", "tier", "raw_tier", "is_held", "is_overridden"]
     return ordered[[*first, *(name for name in rows.columns if name not in first)]]
+
+
+def _warned(ws: Workspace, *, words: Mapping[str, Words]) -> pd.DataFrame:
+    """Return the warning list with its reasons and the action of the strategy as texts, in both languages."""
+    rows, found = ws.result("warning_list"), ws.result("churn_reasons")
+    said = [format_reasons(found, words=spoken).set_index("customer_id")["reasons"] for spoken in words.values()]
+    reasons = [rows["customer_id"].map(texts).fillna("") for texts in said]
+    rows = rows.assign(reasons=["\n".join(filter(None, pair)) for pair in zip(*reasons, strict=True)])
+    actions = {
+        tier: "\n".join(dict.fromkeys(_told(f"strategy.{tier}.service", spoken) for spoken in words.values()))
+        for tier in rows["suggested_action"].dropna().unique()
+    }
+    rows["suggested_action"] = rows["suggested_action"].map(actions)
+    first = ["customer_id", "loss_rank", "tier", "reasons", "suggested_action", "due_date"]
+    causes = [name for name in rows.columns if name.startswith("churn_reason_")]
+    rest = [name for name in rows.columns if name not in {*first, *causes}]
+    return rows[[*first, *rest]]
+
+
+def _signalled(ws: Workspace) -> pd.DataFrame:
+    """Return the customers who show a risk signal, those with most of them first."""
+    rows = ws.result("churn_signals")
+    shown = rows.loc[rows["signal_count"] > 0]
+    return shown.sort_values(["signal_count", "customer_id"], ascending=[False, True], ignore_index=True)
 
 
 def _customer_sheet(ws: Workspace, name: str, rows: pd.DataFrame, *, identified: bool) -> Sheet:

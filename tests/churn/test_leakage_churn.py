@@ -18,7 +18,7 @@ from crm_analysis.churn.contributions import contributions_table
 from crm_analysis.churn.horizon import purchase_gaps_table
 from crm_analysis.churn.inputs import BASELINE_COLUMN, FEATURE_COLUMNS, MODEL_FEATURES
 from crm_analysis.churn.labels import check_churn_data, training_table
-from crm_analysis.churn.purchase_fit import expected_purchases_table, fit_purchases, with_kinds
+from crm_analysis.churn.purchase_fit import expected_purchases_table, fit_purchases
 from crm_analysis.churn.scores import churn_scores, fit_champion
 from crm_analysis.churn.warnings import warning_list
 from crm_analysis.sources.as_of import as_of
@@ -105,10 +105,10 @@ def later(rows: Mapping[str, Rows], *, at: str, day: str, buyers: Sequence[str] 
     return made
 
 
-def expected(raw: Mapping[str, ibis.Table], features: pd.DataFrame, *, origin: date) -> pd.DataFrame:
+def expected(raw: Mapping[str, ibis.Table], *, origin: date) -> pd.DataFrame:
     """Return the purchases that a purchase model fitted at the origin expects of each customer."""
     purchases = counted_orders(as_of(raw, origin, zone=ZONE)["orders"])
-    summary = with_kinds(purchase_summary_table(purchases, as_of=origin).to_pandas(), features)
+    summary = purchase_summary_table(purchases, as_of=origin).to_pandas().assign(kind="person")
     model = fit_purchases(summary)
     document = {"fits": {"person": {"purchases": model.to_document(), "amounts": None}}}
     return expected_purchases_table(summary, document, gap_days=0, horizon_days=90)
@@ -129,7 +129,7 @@ def compute(make_tables):
                 table = features_table(as_of(raw, origin, zone=ZONE), as_of=origin)
                 made[str(origin)] = ibis.to_sql(table, dialect="duckdb")
             features = con.execute(made[str(origin)]).df()
-            by_origin[origin] = features[COLUMNS].merge(expected(raw, features, origin=origin), on="customer_id")
+            by_origin[origin] = features[COLUMNS].merge(expected(raw, origin=origin), on="customer_id")
         pairs = [
             (o, (by_origin[o], outcomes_table(known, origin=o, gap_days=0, horizon_days=90).to_pandas()))
             for o in ORIGINS

@@ -114,7 +114,7 @@ def test_no_identifier_of_a_customer_stands_in_a_report(rendered_reports, demo_c
 
 def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Path) -> None:
     book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx", read_only=True)
-    assert len(book.sheetnames) == 10
+    assert len(book.sheetnames) == 12
     rows = list(book[book.sheetnames[1]].iter_rows(values_only=True))
     heads = [str(cell).split("\n")[0] for cell in rows[0]]
     names = [row[heads.index("姓名/名称")] for row in rows[1:] if row[heads.index("姓名/名称")]]
