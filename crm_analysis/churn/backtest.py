@@ -60,12 +60,13 @@ def churn_predictions(training: pd.DataFrame, *, settings: ChurnSettings, status
             continue
         rows = training.loc[training["origin"] == held].reset_index(drop=True)
         usable = (*MODELS, *usable_rules(training.loc[training["origin"].isin([*known, held]), [BASELINE_COLUMN]]))
+        taught = training if "expected_purchases" in usable else training.assign(**{BASELINE_COLUMN: np.nan})
         predicted: dict[str, Any] = {"at_stake_amount": amount_at_stake(rows, settings=settings)}
         for name in (*MODELS, *RULES):
             if name not in usable:
                 predicted |= {f"{name}_score": np.nan, f"{name}_probability": np.nan}
                 continue
-            fitted = fit_churn(training, name=name, settings=settings, origins=known)
+            fitted = fit_churn(taught, name=name, settings=settings, origins=known)
             chance = np.round(fitted.probability(rows), 6)
             predicted[f"{name}_score"] = np.round(fitted.score(rows), 6) if fitted.is_rule else chance
             predicted[f"{name}_probability"] = chance

@@ -128,11 +128,14 @@ def fit_churn(
 
     Notes
     -----
-    A fit looks at no more than ``max_training_rows`` rows, drawn by the seed.
+    A fit looks at no more than ``max_training_rows`` rows, drawn by the seed. Expected purchases are a feature only
+    where all origins have them: known here and unknown there, they would tell origins apart.
     """
     known = sorted(training["origin"].unique()) if origins is None else sorted(origins)
     if name in RULES:
         return _fit_rule(training, name=name, settings=settings, origins=known)
+    if "expected_purchases" not in usable_rules(training.loc[training["origin"].isin(known)]):
+        training = training.assign(**{BASELINE_COLUMN: np.nan})
     taught, calibrating = learners.split_origins(known, settings=settings)
     if not taught:
         fix = "give more quarters of data, or raise churn.origins"

@@ -56,9 +56,10 @@ def test_every_model_and_rule_is_measured_at_every_origin(company: Workspace) ->
     backtest = company.result("churn_backtest")
     origins = backtest["origin_date"].nunique()
     assert origins == (3 if company.quarter.year == 1998 else 1)
-    assert len(backtest) == origins * 4  # no expected purchases without a purchase model
+    is_long = company.quarter.year == 1998  # a purchase model cannot be fitted to the first weeks of the other
+    assert len(backtest) == origins * (5 if is_long else 4)
     assert backtest["auc"].between(0.5, 0.95).all()
-    assert (backtest["lift"] >= 1).all()
+    assert (backtest.loc[backtest["model"] != "expected_purchases", "lift"] >= 1).all()  # its list is of equals
 
 
 def test_probabilities_come_true_within_chance_and_season(company: Workspace) -> None:
