@@ -12,6 +12,33 @@ from crm_analysis.churn.labels import wilson
 CALIBRATION_SCHEMA: ResultSchema = dict.fromkeys(
     ["model", "decile", "n", "predicted_rate", "observed_rate", "observed_low", "observed_high"], OPEN
 )  # fmt: skip
+#: Origins below which nothing is said of how calibration moves between them.
+_LEAST_ORIGINS = 3
+
+
+def calibration_interval(backtest: pd.DataFrame, *, champion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return intercept and slope of the champion's calibration over the held-out origins, with their 95 % intervals.
+
+    ``churn_backtest`` -> ``origin_count``, and per ``intercept`` and ``slope`` a triple of mean, low and high, which
+    is ``None`` with fewer than three origins
+
+    Notes
+    -----
+    Log-odds of churn regressed on predicted log-odds: 0 and 1 when probabilities come true. Student's t over origins,
+    so that what moves from season to season is inside the interval.
+    """
+    from scipy.stats import t
+
+    own = backtest.loc[backtest["model"] == champion["model"]] if champion["model"] is not None else backtest.head(0)
+    found: dict[str, Any] = {"origin_count": len(own), "intercept": None, "slope": None}
+    if len(own) < _LEAST_ORIGINS:
+        return found
+    for name in ("intercept", "slope"):
+        values = own[f"calibration_{name}"].astype(float)
+        half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+        middle = float(values.mean())
+        found[name] = tuple(round(value, 6) for value in (middle, middle - half, middle + half))
+    return found
 
 
 def calibration_table(predictions: pd.DataFrame, *, champion: Mapping[str, Any]) -> pd.DataFrame:

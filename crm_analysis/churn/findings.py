@@ -37,6 +37,22 @@ def note_backtest(champion: Mapping[str, Any]) -> Message:
     return message("note.backtest_one" if champion["origin_count"] == 1 else "note.backtest")
 
 
+def finding_calibration(interval: Mapping[str, Any]) -> Message:
+    """Return whether probabilities come true over the held-out origins, or that these are too few to tell.
+
+    :func:`crm_analysis.churn.calibration.calibration_interval` -> message
+    """
+    if interval["slope"] is None:
+        return message("churn.calibration_few", origin_count=interval["origin_count"])
+    numbers = {f"{name}{end}": round(interval[name][place], 2)
+               for name in ("intercept", "slope") for place, end in enumerate(("", "_low", "_high"))}  # fmt: skip
+    holds = (
+        interval["intercept"][1] <= 0 <= interval["intercept"][2] and interval["slope"][1] <= 1 <= interval["slope"][2]
+    )
+    return message("churn.calibration_holds" if holds else "churn.calibration_off",
+                   origin_count=interval["origin_count"], **numbers)  # fmt: skip
+
+
 def format_backtest(backtest: pd.DataFrame) -> pd.DataFrame:
     """Return what tells models and rules apart at each held-out origin, for reading."""
     return backtest[list(_SHOWN)]

@@ -17,7 +17,7 @@ from crm_analysis.churn.backtest import (
     choose_champion,
     churn_predictions,
 )
-from crm_analysis.churn.calibration import CALIBRATION_SCHEMA, calibration_table
+from crm_analysis.churn.calibration import CALIBRATION_SCHEMA, calibration_interval, calibration_table
 from crm_analysis.churn.labels import check_churn_data
 from crm_analysis.churn.measures import precision_at
 from crm_analysis.churn.model import MODELS, RULES
@@ -44,6 +44,21 @@ def backtest(predictions: pd.DataFrame, settings) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def champion(backtest: pd.DataFrame, predictions: pd.DataFrame, status: dict) -> dict:
     return choose_champion(backtest, predictions, status=status)
+
+
+def test_calibration_over_origins_by_hand() -> None:
+    rows = pd.DataFrame({"model": ["boosting"] * 3 + ["recency"], "calibration_intercept": [-0.1, 0.0, 0.1, 9.0],
+                         "calibration_slope": [1.2, 1.3, 1.4, 9.0]})  # fmt: skip
+    found = calibration_interval(rows, champion={"model": "boosting"})
+    half = 4.302653 * 0.1 / 3**0.5  # t with two degrees of freedom
+    assert found["intercept"] == pytest.approx((0, -half, half), abs=1e-5)
+    assert found["slope"] == pytest.approx((1.3, 1.3 - half, 1.3 + half), abs=1e-5)
+    assert findings.finding_calibration(found).id == "churn.calibration_off"
+    right = calibration_interval(rows.assign(calibration_slope=[0.9, 1.0, 1.1, 9.0]), champion={"model": "boosting"})
+    assert findings.finding_calibration(right).id == "churn.calibration_holds"
+    few = calibration_interval(rows.head(2), champion={"model": "boosting"})
+    assert findings.finding_calibration(few).args == {"origin_count": 2}
+    assert calibration_interval(rows, champion={"model": None})["origin_count"] == 0
 
 
 def test_only_later_origins_are_held_out(predictions: pd.DataFrame) -> None:
