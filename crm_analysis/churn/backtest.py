@@ -151,7 +151,7 @@ def backtest_intervals_table(
             })  # fmt: skip
     for name in [name for name in (*MODELS, *RULES) if name in set(backtest["model"])]:
         own = backtest.loc[backtest["model"] == name]
-        for measure in MEASURES:
+        for measure in (*MEASURES, "value_saved_amount"):
             values = own[measure].astype(float)
             count, middle = len(values), float(values.mean())
             half = float(t.ppf(0.975, count - 1) * values.std(ddof=1) / count**0.5) if count > 2 else float("nan")

@@ -10,7 +10,7 @@ from crm_analysis.churn.model import RULES
 
 _SHOWN = ("origin_date", "model", "n", "auc", "average_precision", "brier", "precision_rate", "lift",
           "value_saved_amount")  # fmt: skip
-_COMPARED = ("auc", "average_precision", "brier")
+_COMPARED = ("auc", "average_precision", "brier", "lift", "value_saved_amount")
 
 
 def finding_churn(status: Mapping[str, Any], champion: Mapping[str, Any]) -> Message:
