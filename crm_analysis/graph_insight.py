@@ -145,7 +145,7 @@ def _fairness(
 
 def _fairness_summary(ws: Workspace, churn_predictions: Frame, champion: Document, **inputs: Frame) -> Document:
     found = _judged(ws, churn_predictions, champion)
-    return {} if found is None else fairness.fairness_document(inputs["fairness"], *found)
+    return fairness.no_comparison() if found is None else fairness.fairness_document(inputs["fairness"], *found)
 
 
 INSIGHT = (

@@ -215,6 +215,13 @@ def _ratio(part: str, rest_of_whole: str) -> Callable[[pd.DataFrame], Compare]:
     return prepare
 
 
+def no_comparison() -> dict[str, Any]:
+    """Return :func:`fairness_document` of a company without a held-out origin."""
+    counts = dict.fromkeys((f"{name}_count" for name in ("compared", "differs", "hidden", "too_few")), 0)
+    unknown = dict.fromkeys(ATTRIBUTES, 0)
+    return {"status": "insufficient", "origin": None, "n": 0, **counts, "largest": [], "unknown": unknown}
+
+
 def fairness_document(table: pd.DataFrame, judged: pd.DataFrame, groups: pd.DataFrame) -> dict[str, Any]:
     """Return what the comparison says as a whole, and how many customers belong to no known group.
 

@@ -134,7 +134,7 @@ def model_card(
         "parameters": {} if fitted is None else dict(fitted.parameters or {}),
         "features": list(MODEL_FEATURES) if champion["is_model"] else [],
         "seed": settings.seed,
-        "metrics": json.loads(rows.to_json(orient="records", double_precision=6)),
+        "metrics": rows.astype(object).where(rows.notna(), None).to_dict("records"),
         "comparison": dict(champion["comparison"]),
         "limits": ["card.limit_population", "card.limit_time", "card.limit_cause", "card.limit_use"],
     }

@@ -26,11 +26,11 @@ def alt_horizon(horizons: pd.DataFrame, *, n: int) -> Message:
                    last_days=int(last["horizon_days"]), last=float(last["returned_rate"]))  # fmt: skip
 
 
-def note_comparison(champion: Mapping[str, Any]) -> Message | None:
-    """Return the paired comparison of model and rule; nothing without a backtest."""
+def note_comparison(champion: Mapping[str, Any]) -> Message:
+    """Return the paired comparison of model and rule, or that there is none."""
     found = champion["comparison"]
     if not found or found["difference"] is None:
-        return None
+        return message("note.no_comparison")
     return message("note.comparison", **{name: found[name] for name in
                    ("rule", "difference", "low", "high", "origin_count", "customer_count")})  # fmt: skip
 
@@ -70,10 +70,10 @@ def finding_look_back(document: Mapping[str, Any]) -> Message:
     )  # fmt: skip
 
 
-def note_saved(document: Mapping[str, Any]) -> Message | None:
+def note_saved(document: Mapping[str, Any]) -> Message:
     """Return what was saved against controls, or that nothing can be said of it."""
     if document["status"] == "none":
-        return None
+        return message("note.no_last_list")
     saved = document["saved"]
     given = {"treated": saved["treated_count"], "control": saved["control_count"]}
     if saved["status"] == "ok":
@@ -82,10 +82,10 @@ def note_saved(document: Mapping[str, Any]) -> Message | None:
     return message(f"note.saved_{saved['status']}", **given)
 
 
-def note_calibration_drift(document: Mapping[str, Any]) -> Message | None:
-    """Return whether as many churned as were expected to."""
+def note_calibration_drift(document: Mapping[str, Any]) -> Message:
+    """Return whether as many churned as were expected to, or that nobody was scored then."""
     if document["status"] == "none":
-        return None
+        return message("note.no_last_list")
     found = document["calibration"]
     return message(
         "note.calibration_drifted" if found["is_drifted"] else "note.calibration_kept", n=found["n"],

@@ -32,8 +32,10 @@ def finding_signals(counts: pd.DataFrame, signals: pd.DataFrame) -> Message:
 def finding_record(record: pd.DataFrame, *, origin: str) -> Message:
     """Return which signals told who would leave, and which told nothing.
 
-    columns of ``SIGNAL_RECORD_SCHEMA`` -> message
+    columns of ``SIGNAL_RECORD_SCHEMA`` and the day from which customers were followed, empty where none is -> message
     """
+    if not origin:
+        return message("signals.no_origin")
     tested = record.loc[~record["signal_verdict"].isin(["too_few", "absent"])]
     if tested.empty:
         return message("signals.record_none", origin=origin)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from crm_analysis import graph, graph_segmentation
+from crm_analysis import graph_churn, graph_segmentation
 from crm_analysis.base.errors import AnalysisError
 from crm_analysis.sources.as_of import as_of
 from crm_analysis.sources.history import TRACKABLE, check_past_fields, known_in_past
@@ -180,9 +180,9 @@ def test_models_and_tiers_of_the_past_are_checked(make_tables, monkeypatch) -> N
         loaded=SimpleNamespace(tables=make_tables(orders=BOUGHT, customers=CUSTOMER_ROWS)),
         settings=SimpleNamespace(segmentation=None),
     )
-    monkeypatch.setattr(graph, "_CHURN_COLUMNS", ["customer_id", "member_level"])
+    monkeypatch.setattr(graph_churn, "_CHURN_COLUMNS", ["customer_id", "member_level"])
     with pytest.raises(AnalysisError, match="'member_level' is overwritten in customers"):
-        graph._churn_training(ws)
+        graph_churn._churn_training(ws)
     monkeypatch.setattr(graph_segmentation.segments, "feature_columns", lambda settings: ["customer_id", "region"])
     assert graph_segmentation._past_tiers(ws) == {"unknown_fields": ["region"]}
 

@@ -152,6 +152,10 @@ def happenings(at: str, day: str, quarter: str) -> dict[str, tuple[Company, set[
                  "scale_min": 0, "scale_max": 10}]},
             {"surveys", "kpis"},
         ),
+        "review": (
+            {"surveys": [{"survey_id": "v1", "sent_at": at, "question": "review", "answered_at": at, "score": 5}]},
+            {"surveys", "kpis"},
+        ),
         "answer": (
             {"surveys": [{"survey_id": "s0", "question": "satisfaction", "answered_at": at, "score": 1, "text": "no"}]},
             {"surveys", "kpis"},
