@@ -99,7 +99,7 @@ def _warned(ws: Workspace, *, words: Mapping[str, Words]) -> pd.DataFrame:
     """Return the warning list with its reasons and the action of the strategy as texts, in both languages."""
     rows, found = ws.result("warning_list"), ws.result("churn_reasons")
     said = [format_reasons(found, words=spoken).set_index("customer_id")["reasons"] for spoken in words.values()]
-    reasons = [rows["customer_id"].map(texts).fillna("") for texts in said]
+    reasons = [rows["customer_id"].map(texts).astype("str").fillna("") for texts in said]
     rows = rows.assign(reasons=["\n".join(filter(None, pair)) for pair in zip(*reasons, strict=True)])
     actions = {
         tier: "\n".join(dict.fromkeys(_told(f"strategy.{tier}.service", spoken) for spoken in words.values()))
