@@ -56,6 +56,7 @@ def reference_data(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what reads the demo's report on one worker: another would wait for it, or make it twice."""
     for item in items:
