@@ -219,11 +219,17 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     """
     if not trials:
         return 0.0, 1.0
+    low, high = wilson_ends(successes, trials)
+    return round(max(0.0, low), 6), round(min(1.0, high), 6)
+
+
+def wilson_ends(successes: int, trials: int) -> tuple[float, float]:
+    """Return the ends of :func:`wilson` as they are computed, for what is made from them; at least one trial."""
     z = 1.959964
     share, size = successes / trials, 1 + z**2 / trials
     middle = (share + z**2 / (2 * trials)) / size
     half = z / size * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return round(max(0.0, middle - half), 6), round(min(1.0, middle + half), 6)
+    return middle - half, middle + half
 
 
 def _definition_message(settings: ChurnSettings, *, origins: list[dict[str, Any]]) -> Message:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
-from crm_analysis.churn.labels import wilson
+from crm_analysis.churn.labels import wilson, wilson_ends
 
 LOOK_BACK_SCHEMA: ResultSchema = dict.fromkeys(
     ["look_back_group", "customer_count", "churn_count", "churn_rate", "churn_rate_low", "churn_rate_high",
@@ -17,7 +17,6 @@ LOOK_BACK_SCHEMA: ResultSchema = dict.fromkeys(
 GROUPS = ("everyone", "listed", "listed_reached", "listed_not_reached", "listed_control", "not_listed")
 #: Customers on either side below which treated and controls are not compared.
 MINIMUM_COMPARED = 30
-_NORMAL_975 = 1.959964
 
 
 def look_back_rows(
@@ -151,16 +150,8 @@ def newcombe(first: int, first_n: int, second: int, second_n: int) -> tuple[floa
     (0.2, 0.052431, 0.333873)
     """
     shares = np.array([first / first_n, second / second_n])
-    bounds = np.array([_wilson_exact(first, first_n), _wilson_exact(second, second_n)])
+    bounds = np.array([wilson_ends(first, first_n), wilson_ends(second, second_n)])
     middle = float(shares[0] - shares[1])
     down = float(np.hypot(shares[0] - bounds[0, 0], bounds[1, 1] - shares[1]))
     up = float(np.hypot(bounds[0, 1] - shares[0], shares[1] - bounds[1, 0]))
     return round(middle, 6), round(middle - down, 6), round(middle + up, 6)
-
-
-def _wilson_exact(successes: int, trials: int) -> tuple[float, float]:
-    z, share = _NORMAL_975, successes / trials
-    size = 1 + z**2 / trials
-    middle = (share + z**2 / (2 * trials)) / size
-    half = z / size * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return middle - half, middle + half

@@ -10,6 +10,7 @@ import ibis
 
 from crm_analysis.base.privacy import DIRECT, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_signals import SignalSettings
+from crm_analysis.sources.contacts import SECONDS_PER_HOUR, replies_of_customers
 from crm_analysis.sources.purchases import counted_orders
 
 _COUNTS = (
@@ -22,7 +23,6 @@ _NUMBERS = ("reply_hours_recent", "reply_hours_past", "survey_score_last", "surv
 SIGNAL_FACTS_SCHEMA: ResultSchema = {"customer_id": DIRECT} | dict.fromkeys((*_COUNTS, *_NUMBERS), SENSITIVE)
 #: Logarithms of amounts are kept as whole numbers of this size, so that sums are the same in any order.
 LOG_SCALE = 10_000
-_SECONDS_PER_HOUR = 3600
 _DIGITS = 6
 
 
@@ -116,17 +116,7 @@ def _replies(interactions: ibis.Table | None, *, as_of: date, settings: SignalSe
     """Return how long customers take to come back; of several contacts before they do, the last is answered."""
     if interactions is None:
         return None
-    following = {"group_by": "customer_id", "order_by": ["opened_at", "interaction_id"]}
-    pairs = interactions.select(
-        "customer_id",
-        "opened_on",
-        "direction",
-        next_direction=interactions.direction.lead().over(**following),
-        seconds=interactions.opened_at.lead().over(**following).epoch_seconds()
-        - interactions.opened_at.epoch_seconds(),
-    )
-    limit = settings.reply_within_days * 24 * _SECONDS_PER_HOUR
-    replies = pairs.filter((pairs.direction == "out") & (pairs.next_direction == "in") & (pairs.seconds <= limit))
+    replies = replies_of_customers(interactions, within_days=settings.reply_within_days)
     over = as_of - timedelta(days=settings.reply_within_days)
     middle = ibis.literal(over - timedelta(days=settings.reply_days))
     windows = {
@@ -135,7 +125,7 @@ def _replies(interactions: ibis.Table | None, *, as_of: date, settings: SignalSe
     }
     sums = {f"reply_count_{name}": replies.count(where=where) for name, where in windows.items()}
     hours = {
-        f"reply_hours_{name}": replies.seconds.cast("float64").median(where=where) / _SECONDS_PER_HOUR
+        f"reply_hours_{name}": replies.seconds.cast("float64").median(where=where) / SECONDS_PER_HOUR
         for name, where in windows.items()
     }
     return replies.group_by("customer_id").aggregate(**sums, **hours)

@@ -39,10 +39,10 @@ def contacts_table(interactions: ibis.Table | None, *, as_of: date) -> ibis.Tabl
     return own.left_join(_replies_of_customers(interactions, as_of=as_of), "customer_id").drop("customer_id_right")
 
 
-def _replies_of_customers(interactions: ibis.Table, *, as_of: date) -> ibis.Table:
-    """Return how many hours customers take to come back after a contact to them, now and in the window before.
+def replies_of_customers(interactions: ibis.Table, *, within_days: int) -> ibis.Table:
+    """Return the contacts to customers that they came back after, with the ``seconds`` until then.
 
-    Of several contacts to the customer before he comes back, only the last is answered.
+    Of several contacts before the customer comes back, only the last is answered; after ``within_days`` none is.
     """
     following = {"group_by": "customer_id", "order_by": ["opened_at", "interaction_id"]}
     pairs = interactions.select(
@@ -53,8 +53,16 @@ def _replies_of_customers(interactions: ibis.Table, *, as_of: date) -> ibis.Tabl
         seconds=interactions.opened_at.lead().over(**following).epoch_seconds()
         - interactions.opened_at.epoch_seconds(),
     )
-    limit = REPLY_WITHIN_DAYS * 24 * SECONDS_PER_HOUR
-    replies = pairs.filter((pairs.direction == "out") & (pairs.next_direction == "in") & (pairs.seconds <= limit))
+    limit = within_days * 24 * SECONDS_PER_HOUR
+    return pairs.filter((pairs.direction == "out") & (pairs.next_direction == "in") & (pairs.seconds <= limit))
+
+
+def _replies_of_customers(interactions: ibis.Table, *, as_of: date) -> ibis.Table:
+    """Return how many hours customers take to come back after a contact to them, now and in the window before.
+
+    Of several contacts to the customer before he comes back, only the last is answered.
+    """
+    replies = replies_of_customers(interactions, within_days=REPLY_WITHIN_DAYS)
     start, middle = (ibis.literal(as_of - timedelta(days=days)) for days in (2 * REPLY_DAYS, REPLY_DAYS))
     name = f"customer_reply_hours_mean_{REPLY_DAYS}d"
     before = (replies.opened_on >= start) & (replies.opened_on < middle)
