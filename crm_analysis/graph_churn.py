@@ -155,12 +155,12 @@ def _list_stability(ws: Workspace, churn_scores: Frame) -> Frame:
     )
 
 
-def _look_back_rows(ws: Workspace) -> Frame | None:
-    """Return what became of those scored at the latest origin whose outcome is known; nothing without one."""
+def _scored_before(ws: Workspace) -> Frame:
+    """Return what became of those scored at the latest origin whose outcome is known; nobody without one."""
     settings = ws.settings.churn
     origin = labels.churn_origins(ws.quarter, settings=settings)[-1]
     if origin <= first_order_date(ws):
-        return None
+        return pd.DataFrame(columns=list(look_back.SCORED_BEFORE_SCHEMA))
     then = ws.at(Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1))
     outcomes = periods.outcomes_table(
         ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
@@ -173,19 +173,7 @@ def _look_back_rows(ws: Workspace) -> Frame | None:
         known = rows.filter(inside, rows.customer_id.notnull())
         actions = known.select("customer_id", "is_control", "status").to_pandas()
     scored, warned = then.result("churn_scores"), then.result("warning_list")
-    return look_back.look_back_rows(scored, warned, outcomes.to_pandas(), actions)
-
-
-def _look_back(ws: Workspace) -> Frame:
-    rows = _look_back_rows(ws)
-    if rows is None or rows.empty:
-        return pd.DataFrame(columns=list(look_back.LOOK_BACK_SCHEMA))
-    return look_back.look_back_table(rows)
-
-
-def _look_back_verdict(ws: Workspace) -> Document:
-    rows = _look_back_rows(ws)
-    return {"status": "none", "list_count": 0} if rows is None else look_back.look_back_document(rows)
+    return look_back.scored_before_table(scored, warned, outcomes.to_pandas(), actions)
 
 
 def _churn_drift(ws: Workspace) -> Frame:
@@ -314,10 +302,12 @@ CHURN = (
     Result("list_stability", "frame", _list_stability, inputs=("churn_scores",), reads=("features",),
            sections=("churn", "segmentation", "strategy"), schema=warnings.STABILITY_SCHEMA,
            frozen_quarters=lambda settings: 1 + replayed(settings)),
-    Result("look_back", "frame", _look_back, sections=("churn", "segmentation", "strategy"),
-           schema=look_back.LOOK_BACK_SCHEMA, frozen_quarters=lambda settings: 1 + replayed(settings)),
-    Result("look_back_verdict", "document", _look_back_verdict, sections=("churn", "segmentation", "strategy"),
-           frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("scored_before", "frame", _scored_before, sections=("churn", "segmentation", "strategy"),
+           schema=look_back.SCORED_BEFORE_SCHEMA, frozen_quarters=lambda settings: 1 + replayed(settings)),
+    Result("look_back", "frame", lambda ws, scored_before: look_back.look_back_table(scored_before),
+           inputs=("scored_before",), schema=look_back.LOOK_BACK_SCHEMA),
+    Result("look_back_verdict", "document", lambda ws, scored_before: look_back.look_back_document(scored_before),
+           inputs=("scored_before",)),
     Result("churn_drift", "frame", _churn_drift, reads=("features", "expected_purchases"), sections=_SECTION,
            schema=drift.DRIFT_SCHEMA),
     Result("model_card", "document",

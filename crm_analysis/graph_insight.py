@@ -3,10 +3,11 @@
 from datetime import date
 from typing import Any
 
+import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.churn import fairness, reasons, signal_facts, signal_record, signals, survival
+from crm_analysis.churn import fairness, fairness_groups, reasons, signal_facts, signal_record, signals, survival
 from crm_analysis.churn.warnings import list_length
 from crm_analysis.graph_past import beginning, first_order_date, replayed
 from crm_analysis.segmentation.ranks import ranked_tiers
@@ -118,34 +119,65 @@ def _reason_money(ws: Workspace, reason_counts: Frame) -> Frame:
 # -- fairness ----------------------------------------------------------------------------------------------------------
 
 
-def _judged(ws: Workspace, predictions: Frame, champion: Document) -> tuple[Frame, Frame] | None:
-    """Return the latest held-out origin as the champion saw it, and the groups of customers; nothing without one."""
+def _judged(ws: Workspace, predictions: Frame, champion: Document) -> Frame | None:
+    """Return the latest held-out origin as the champion saw it; nothing without one."""
     if predictions.empty or champion["model"] is None:
         return None
-    judged = fairness.select_judged(predictions, model=champion["model"], list_length=list_length(ws.settings.churn))
-    origin = date.fromisoformat(str(judged["origin"].iloc[0]))
+    length = list_length(ws.settings.churn)
+    return fairness_groups.select_judged(predictions, model=champion["model"], list_length=length)
+
+
+def _origin(ws: Workspace, judged: Frame | None) -> date:
+    """Return the day from which on the treatment of customers is compared: the held-out origin, else a year ago."""
+    return ws.quarter.shift(-_YEAR).end if judged is None else date.fromisoformat(str(judged["origin"].iloc[0]))
+
+
+def _groups(ws: Workspace, origin: date) -> Frame:
     known = ws.frame("features", _GROUP_COLUMNS)
-    return judged, fairness.groups_table(known, origin=origin, settings=ws.settings.churn.insight.fairness)
+    return fairness_groups.groups_table(known, origin=origin, settings=ws.settings.churn.insight.fairness)
+
+
+def _offers(ws: Workspace, origin: date) -> Frame | None:
+    if "actions" not in ws.tables or origin <= first_order_date(ws):
+        return None
+    then = ws.at(Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1))
+    rows = ws.tables["actions"]
+    since = rows.filter(rows.assigned_on >= ibis.literal(origin), rows.customer_id.notnull())
+    return fairness_groups.offers_table(
+        then.frame("features", ["customer_id", "recency_days"]),
+        since.select("customer_id", "is_control", "status", "cost").to_pandas(),
+        silence_days=ws.settings.churn.rule_silence_days,
+    )
 
 
 def _fairness(
     ws: Workspace, churn_predictions: Frame, champion: Document, churn_scores: Frame, warning_list: Frame
 ) -> Frame:
-    found = _judged(ws, churn_predictions, champion)
-    if found is None:
-        return pd.DataFrame(columns=list(fairness.FAIRNESS_SCHEMA))
+    judged = _judged(ws, churn_predictions, champion)
+    origin = _origin(ws, judged)
     listed = churn_scores["customer_id"].isin(warning_list["customer_id"])
     return fairness.fairness_table(
-        *found,
+        judged,
+        _groups(ws, origin),
         settings=ws.settings.churn.insight.fairness,
         selected=churn_scores[["customer_id"]].assign(is_selected=listed),
+        tiers=fairness_groups.top_tier_table(
+            ws.frame("segments", ["customer_id", "tier"]), ranked=ranked_tiers(ws.settings.segmentation)
+        ),
+        offers=_offers(ws, origin),
         prices=ws.frame("features", _PRICE_COLUMNS),
     )
 
 
 def _fairness_summary(ws: Workspace, churn_predictions: Frame, champion: Document, **inputs: Frame) -> Document:
-    found = _judged(ws, churn_predictions, champion)
-    return fairness.no_comparison() if found is None else fairness.fairness_document(inputs["fairness"], *found)
+    judged = _judged(ws, churn_predictions, champion)
+    origin = _origin(ws, judged)
+    context = {
+        "top_tier": ranked_tiers(ws.settings.segmentation)[0],
+        "silence_days": ws.settings.churn.rule_silence_days,
+        "offers_from": origin.isoformat(),
+    }
+    return fairness.fairness_document(inputs["fairness"], judged, _groups(ws, origin), context=context)
 
 
 INSIGHT = (
@@ -179,9 +211,9 @@ INSIGHT = (
     Result("reason_money", "frame", _reason_money, inputs=("reason_counts",), sections=_SECTIONS,
            schema=reasons.REASON_MONEY_SCHEMA),
     Result("fairness", "frame", _fairness,
-           inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features",),
-           sections=_SECTION, schema=fairness.FAIRNESS_SCHEMA),
+           inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features", "segments"),
+           sections=_SECTIONS, schema=fairness.FAIRNESS_SCHEMA),
     Result("fairness_summary", "document",
            _fairness_summary,
-           inputs=("fairness", "churn_predictions", "champion"), reads=("features",), sections=_SECTION),
+           inputs=("fairness", "churn_predictions", "champion"), reads=("features",), sections=_SECTIONS),
 )  # fmt: skip

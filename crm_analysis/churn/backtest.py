@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import message
@@ -55,7 +56,8 @@ def churn_predictions(training: pd.DataFrame, *, settings: ChurnSettings, status
     for held in origins:
         start = date.fromisoformat(held)
         known = [o for o in origins if outcome_end(date.fromisoformat(o), settings=settings) <= start]
-        counts = training.loc[training["origin"].isin(known)].groupby("origin")["is_churned"].nunique()
+        labels = training.loc[training["origin"].isin(known), ["origin", "is_churned"]]
+        counts = labels.groupby("origin")["is_churned"].nunique()
         if len(known) < 2 or (counts < 2).any():
             continue
         rows = training.loc[training["origin"] == held].reset_index(drop=True)
@@ -141,11 +143,11 @@ def backtest_intervals_table(
     rows: list[dict[str, Any]] = []
     known = backtest.set_index(["origin_date", "model"])
     for origin, name, part, _ in _asked(predictions):
-        found = resampled_intervals(*_arrays(part, name), settings=settings)
+        exact = {measure: float(known.loc[(origin, name), measure]) for measure in MEASURES}  # type: ignore[arg-type]
+        found = resampled_intervals(*_arrays(part, name), exact=exact, settings=settings)
         for measure, (low, high) in found.items():
             rows.append({
-                "model": name, "churn_measure": measure, "origin_date": origin,
-                "measure_value": float(known.loc[(origin, name), measure]),  # type: ignore[arg-type]
+                "model": name, "churn_measure": measure, "origin_date": origin, "measure_value": exact[measure],
                 "measure_low": low, "measure_high": high, "interval_kind": "customers", "origin_count": 1,
                 "n": len(part),
             })  # fmt: skip
@@ -220,7 +222,7 @@ def beats_chance(rows: pd.DataFrame) -> bool:
     n = rows["n"].astype(float)
     churned = n * rows["base_rate"]
     variance = ((n + 1) / (12 * churned * (n - churned))).sum() / len(rows) ** 2
-    return bool(rows["auc"].mean() - 0.5 > 1.959964 * variance**0.5)
+    return bool(rows["auc"].mean() - 0.5 > NORMAL_975 * variance**0.5)
 
 
 def _best(means: Mapping[str, Mapping[str, float]], names: tuple[str, ...]) -> str:

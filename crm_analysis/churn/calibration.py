@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import wilson
 from crm_analysis.base.privacy import OPEN, ResultSchema
-from crm_analysis.churn.labels import wilson
 
 CALIBRATION_SCHEMA: ResultSchema = dict.fromkeys(
     ["model", "decile", "n", "predicted_rate", "observed_rate", "observed_low", "observed_high"], OPEN

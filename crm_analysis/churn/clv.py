@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
@@ -81,20 +82,25 @@ def _kind_table(
 
 def discounted_purchases(model: PurchaseModel, summary: pd.DataFrame, *, horizon: ValueHorizon) -> Floats:
     """Return the purchases expected of each customer who is still there, those of later months discounted."""
+    distinct, places = _distinct(summary)
+    return _future(model, distinct, horizon=horizon)[1][places]
+
+
+def _distinct(summary: pd.DataFrame) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Return the distinct pairs that the future depends on, and the pair of each row."""
     groups = summary[["repeat_count", "age"]].astype("float64").groupby(["repeat_count", "age"], sort=True)
-    distinct = groups.size().reset_index()
-    return _discounted(model, distinct, horizon=horizon)[groups.ngroup().to_numpy()]
+    return groups.size().reset_index(), groups.ngroup().to_numpy()
 
 
-def _discounted(model: PurchaseModel, rows: pd.DataFrame, *, horizon: ValueHorizon) -> Floats:
-    """Return the same for rows that are worth no grouping."""
-    x, age = (rows[name].to_numpy(dtype=float) for name in ("repeat_count", "age"))
-    total, before = np.zeros(len(rows)), np.zeros(len(rows))
+def _future(model: PurchaseModel, distinct: pd.DataFrame, *, horizon: ValueHorizon) -> tuple[Floats, Floats]:
+    """Return the purchases of those who are still there over the horizon, as they come and discounted by month."""
+    x, age = (distinct[name].to_numpy(dtype=float) for name in ("repeat_count", "age"))
+    total, before = np.zeros(len(distinct)), np.zeros(len(distinct))
     for month in range(1, horizon.horizon_months + 1):
         so_far = FAMILIES[model.name].future_if_alive(model.values, x, age, month * WEEKS_PER_MONTH)
         total += (so_far - before) / (1 + horizon.monthly_discount_rate) ** month
         before = so_far
-    return total
+    return before, total
 
 
 def clv_document(summary: pd.DataFrame, fits: Mapping[str, Any], *, settings: ValueModelSettings) -> dict[str, Any]:
@@ -129,7 +135,6 @@ def _total(
     members: pd.DataFrame, purchases: PurchaseModel, amounts: SpendModel | None, *, horizon: ValueHorizon
 ) -> dict[str, Any]:
     """Return totals of a population with their variances."""
-    weeks = horizon.horizon_months * WEEKS_PER_MONTH
     unit = np.ones(len(members)) if amounts is None else amounts.expected_amount(members) * horizon.margin_share
     names = ["repeat_count", "age_at_last", "age"]
     groups = members[names].astype("float64").assign(unit=unit).groupby(names, sort=True)["unit"]
@@ -137,11 +142,12 @@ def _total(
     family = FAMILIES[purchases.name]
     x, t_x, age, size, worth = (alike[name].to_numpy(dtype=float) for name in (*names, "size", "sum"))
     rows = PurchaseRows(x, t_x, age, size)
+    distinct, places = _distinct(alike)
 
     def totals(model: PurchaseModel) -> Floats:
         alive = family.alive_probability(model.values, rows)
-        future = family.future_if_alive(model.values, x, age, weeks)
-        return np.array([(alive * future) @ size, (alive * _discounted(model, alike, horizon=horizon)) @ worth])
+        future, discounted = _future(model, distinct, horizon=horizon)
+        return np.array([(alive * future[places]) @ size, (alive * discounted[places]) @ worth])
 
     found = totals(purchases)
     slopes = _slopes(lambda step: totals(purchases.moved(step)), len(purchases.params))

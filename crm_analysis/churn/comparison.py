@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975
 from crm_analysis.churn.measures import auc_influence
-
-_NORMAL_975 = 1.959964
 
 
 def compare_auc(predictions: pd.DataFrame, *, model: str, rule: str) -> dict[str, Any]:
@@ -30,9 +29,9 @@ def compare_auc(predictions: pd.DataFrame, *, model: str, rule: str) -> dict[str
         moved = np.zeros(len(part))
         aucs = []
         for name, sign in ((model, 1.0), (rule, -1.0)):
-            scores = part[f"{name}_score"].to_numpy(dtype=float)
-            moved += sign * auc_influence(labels, scores)
-            aucs.append(_auc(labels, scores))
+            auc, influence_of = auc_influence(labels, part[f"{name}_score"].to_numpy(dtype=float))
+            moved += sign * influence_of
+            aucs.append(auc)
         differences.append(aucs[0] - aucs[1])
         influence.append(pd.Series(moved, index=pd.Index(part["customer_id"], dtype="str")))
     if not differences:
@@ -42,17 +41,11 @@ def compare_auc(predictions: pd.DataFrame, *, model: str, rule: str) -> dict[str
     middle = float(np.mean(differences))
     return {
         "difference": round(middle, 6),
-        "low": round(middle - _NORMAL_975 * error, 6),
-        "high": round(middle + _NORMAL_975 * error, 6),
+        "low": round(middle - NORMAL_975 * error, 6),
+        "high": round(middle + NORMAL_975 * error, 6),
         "origin_count": len(differences),
         "customer_count": len(by_customer),
     }
-
-
-def _auc(labels: Any, scores: Any) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, scores))
 
 
 def is_better(comparison: Mapping[str, Any]) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crm_analysis.base.intervals import wilson
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.words import Message, message
-from crm_analysis.churn.labels import wilson
 
 CONTRACT_LABELS_SCHEMA: ResultSchema = {
     "contract_id": DIRECT, "customer_id": DIRECT, "end_date": OPEN, "quarter": OPEN, "is_churned": SENSITIVE,

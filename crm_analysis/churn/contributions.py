@@ -58,11 +58,6 @@ def cause_log_odds(customers: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame
     return _counterfactual(customers, matrix, fitted)
 
 
-def reference_log_odds(fitted: FittedChurn) -> float:
-    """Return the log-odds of the typical customer who was kept; models only."""
-    return float(fitted.log_odds(np.array([fitted.reference]))[0])
-
-
 def _additive(matrix: Floats, fitted: FittedChurn) -> pd.DataFrame:
     """Return coefficient x (value - reference) by cause; an indicator of a missing value belongs to its feature."""
     impute, scale, line = (step for _, step in fitted.estimator.steps)

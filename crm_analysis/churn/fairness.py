@@ -1,14 +1,13 @@
-"""Whether the warning treats groups of people alike: errors, calibration, ranking, selection, price (REQUIREMENTS X2).
+"""Whether groups of people are treated alike: model, warning list, tiers, win-back offers, prices (REQUIREMENTS X2).
 
 Gender, birth date and region are never features of the model (:func:`crm_analysis.churn.inputs.check_model_features`
 refuses them): here they only describe whom it serves worse. Every group is held against the rest of those whose group
-is known and large enough to be shown. Customers count once, at the latest held-out origin: several origins of one
-customer would make intervals too narrow.
+is known and large enough to be shown. Customers count once, the model at its latest held-out origin: several origins of
+one customer would make intervals too narrow.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import date
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,18 +16,16 @@ import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_signals import FairnessSettings
+from crm_analysis.churn.fairness_groups import ATTRIBUTES
 from crm_analysis.churn.fairness_measures import Difference, auc_difference, mean_difference, ratio_difference
 from crm_analysis.churn.fairness_measures import share_difference as shares
-from crm_analysis.sources.schema import CUSTOMERS
 
-ATTRIBUTES = ("gender", "age_band", "region")
 MEASURES = ("selection_rate", "false_positive_rate", "false_negative_rate", "calibration_gap", "auc",
-            "list_rate", "discount_share")  # fmt: skip
+            "list_rate", "top_tier_rate", "win_back_rate", "win_back_cost", "discount_share")  # fmt: skip
 FAIRNESS_SCHEMA: ResultSchema = dict.fromkeys(
     ["attribute", "group", "fairness_measure", "n", "value", "low", "high", "rest_value", "difference",
      "difference_low", "difference_high", "p_adjusted", "fairness_verdict"], OPEN,
 )  # fmt: skip
-GENDERS = CUSTOMERS["gender"].allowed
 VERDICTS = ("differs", "similar", "too_few", "hidden")
 _DIGITS = 6
 
@@ -37,68 +34,36 @@ Mask = npt.NDArray[np.bool_]
 Compare = Callable[[Mask, Mask], Difference | None]
 
 
-def groups_table(customers: pd.DataFrame, *, origin: date, settings: FairnessSettings) -> pd.DataFrame:
-    """Return the groups of every customer.
+@dataclass(frozen=True)
+class _Groups:
+    """Customers of a frame by the groups of one attribute: place of the group in ``names``, -1 where unknown."""
 
-    ``customer_id, kind, gender, birth_date, region`` -> ``customer_id, gender, age_band, region``
-
-    Parameters
-    ----------
-    origin
-        Day at which age is taken.
-
-    Notes
-    -----
-    Gender and age are those of persons; of organisations they are empty, like what is not recorded, genders outside the
-    data contract and ages outside 0 to 110 years. The region is today's where its history is not recorded.
-    """
-    is_person = customers["kind"].astype("object") != "organisation"
-    born = pd.to_datetime(customers["birth_date"])
-    days = (pd.Timestamp(origin) - born).dt.days
-    years = np.floor(days / 365.25)
-    edges = [0, *settings.age_bands, 111]
-    labels = [f"<{edges[1]}", *(f"{a}–{b - 1}" for a, b in pairwise(edges[1:-1])), f"≥{edges[-2]}"]
-    band = pd.Series(pd.cut(years, edges, right=False, labels=labels), index=customers.index).astype("object")
-    return pd.DataFrame({
-        "customer_id": customers["customer_id"].astype("str"),
-        "gender": customers["gender"].astype("object").where(is_person & customers["gender"].isin(GENDERS), None),
-        "age_band": band.where(is_person & band.notna(), None),
-        "region": customers["region"].astype("object").where(customers["region"].notna(), None),
-    })  # fmt: skip
-
-
-def select_judged(predictions: pd.DataFrame, *, model: str, list_length: int) -> pd.DataFrame:
-    """Return the latest held-out origin with who would have been on a list of the highest scores.
-
-    ``churn_predictions`` -> ``customer_id, origin, is_churned, score, probability, is_selected``; equal scores are
-    ordered by id, so that the list has exactly ``list_length`` customers
-    """
-    latest = predictions.loc[predictions["origin"] == predictions["origin"].max()]
-    judged = pd.DataFrame({
-        "customer_id": latest["customer_id"].astype("str"),
-        "origin": latest["origin"],
-        "is_churned": latest["is_churned"].astype(bool),
-        "score": latest[f"{model}_score"].astype(float),
-        "probability": latest[f"{model}_probability"].astype(float),
-    })  # fmt: skip
-    judged = judged.sort_values(["score", "customer_id"], ascending=[False, True], ignore_index=True)
-    return judged.assign(is_selected=np.arange(len(judged)) < list_length)
+    attribute: str
+    names: tuple[str, ...]
+    codes: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
 
 
 def fairness_table(
-    judged: pd.DataFrame, groups: pd.DataFrame, *, settings: FairnessSettings,
-    selected: pd.DataFrame | None = None, prices: pd.DataFrame | None = None,
+    judged: pd.DataFrame | None, groups: pd.DataFrame, *, settings: FairnessSettings,
+    selected: pd.DataFrame | None = None, tiers: pd.DataFrame | None = None, offers: pd.DataFrame | None = None,
+    prices: pd.DataFrame | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Return every measure of every group beside the rest.
 
     Parameters
     ----------
     judged
-        Of :func:`select_judged`.
+        Of :func:`~crm_analysis.churn.fairness_groups.select_judged`; without it nothing is said of the model.
     groups
-        Of :func:`groups_table`; at least the customers of the other frames.
+        Of :func:`~crm_analysis.churn.fairness_groups.groups_table`; at least the customers of the other frames.
     selected
         ``customer_id, is_selected`` of today's scored customers: who is on the warning list (``list_rate``).
+    tiers
+        ``customer_id, is_top_tier`` of the customers with a tier that can be ranked (``top_tier_rate``).
+    offers
+        Of :func:`~crm_analysis.churn.fairness_groups.offers_table` (``win_back_rate`` of the silent, ``win_back_cost``
+        of those with an offer whose cost is recorded, in the reporting currency).
     prices
         ``customer_id, discount_amount, gross_amount``: discounts granted and what was paid (``discount_share``).
 
@@ -127,6 +92,8 @@ def fairness_table(
     for frame, measures in (
         (judged, _of_judged(settings)),
         (selected, {"list_rate": _share("is_selected")}),
+        (tiers, {"top_tier_rate": _share("is_top_tier")}),
+        (offers, {"win_back_rate": _share("is_offered"), "win_back_cost": _mean("offer_cost")}),
         (prices, {"discount_share": _ratio("discount_amount", "gross_amount")}),
     ):
         if frame is None or frame.empty:
@@ -134,8 +101,10 @@ def fairness_table(
         joined = frame.drop(columns=[*ATTRIBUTES], errors="ignore").merge(
             groups, on="customer_id", how="inner", validate="one_to_one"
         )
+        compared = [_grouped(joined[name], name) for name in ATTRIBUTES]
         for name, prepare in measures.items():
-            rows += _measure_rows(joined, name, compare=prepare(joined), settings=settings)
+            compare = prepare(joined)
+            rows += [row for each in compared for row in _measure_rows(each, name, compare=compare, settings=settings)]
     table = pd.DataFrame(rows, columns=list(FAIRNESS_SCHEMA))
     tested = table["p_adjusted"].notna()
     if tested.any():
@@ -148,28 +117,33 @@ def fairness_table(
     return table.astype(text | numbers).round(_DIGITS)
 
 
+def _grouped(values: pd.Series, attribute: str) -> _Groups:
+    codes, found = pd.factorize(values)
+    order = sorted(range(len(found)), key=lambda place: _place(str(found[place])))
+    places = np.full(len(found) + 1, -1, dtype="int64")  # the last place is that of the code -1
+    places[order] = np.arange(len(found))
+    codes = places[codes]
+    counts = np.bincount(codes[codes >= 0], minlength=len(found))
+    return _Groups(attribute, tuple(str(found[place]) for place in order), codes, counts)
+
+
 def _measure_rows(
-    joined: pd.DataFrame, name: str, *, compare: Compare, settings: FairnessSettings
-) -> list[dict[str, Any]]:
-    """Return one row per group of every attribute for a measure."""
-    rows: list[dict[str, Any]] = []
-    for attribute in ATTRIBUTES:
-        group = joined[attribute].astype("object")
-        counts = group.value_counts().sort_index()
-        large = counts.index[counts >= settings.minimum_cell]
-        compared = group.isin(large).to_numpy()
-        for value, n in sorted(counts.items(), key=lambda item: _place(str(item[0]))):
-            base: dict[str, Any] = {"attribute": attribute, "group": str(value), "fairness_measure": name}
-            if value not in large:
-                rows.append(base | {"n": np.nan, "fairness_verdict": "hidden"})
-                continue
-            inside = (group == value).to_numpy()
-            found = compare(inside, compared & ~inside) if len(large) > 1 else None
-            if found is None:
-                rows.append(base | {"n": float(n), "fairness_verdict": "too_few"})
-                continue
-            rows.append(base | found.as_row() | {"fairness_verdict": "similar"})
-    return rows
+    groups: _Groups, name: str, *, compare: Compare, settings: FairnessSettings
+) -> Iterator[dict[str, Any]]:
+    """Yield one row per group of an attribute for a measure."""
+    large = groups.counts >= settings.minimum_cell
+    is_compared = np.append(large, False)[groups.codes]
+    for place, group in enumerate(groups.names):
+        base: dict[str, Any] = {"attribute": groups.attribute, "group": group, "fairness_measure": name}
+        if not large[place]:
+            yield base | {"n": np.nan, "fairness_verdict": "hidden"}
+            continue
+        inside = groups.codes == place
+        found = compare(inside, is_compared & ~inside) if large.sum() > 1 else None
+        if found is None:
+            yield base | {"n": float(groups.counts[place]), "fairness_verdict": "too_few"}
+            continue
+        yield base | found.as_row() | {"fairness_verdict": "similar"}
 
 
 def _place(group: str) -> tuple[bool, bool, str]:
@@ -206,6 +180,15 @@ def _share(column: str, *, of: bool = True, among: tuple[str, bool] | None = Non
     return prepare
 
 
+def _mean(column: str) -> Callable[[pd.DataFrame], Compare]:
+    def prepare(frame: pd.DataFrame) -> Compare:
+        values = frame[column].to_numpy(dtype=float)
+        known = ~np.isnan(values)
+        return lambda inside, rest: mean_difference(values[inside & known], values[rest & known])
+
+    return prepare
+
+
 def _ratio(part: str, rest_of_whole: str) -> Callable[[pd.DataFrame], Compare]:
     def prepare(frame: pd.DataFrame) -> Compare:
         above = frame[part].to_numpy(dtype=float)
@@ -215,25 +198,26 @@ def _ratio(part: str, rest_of_whole: str) -> Callable[[pd.DataFrame], Compare]:
     return prepare
 
 
-def no_comparison() -> dict[str, Any]:
-    """Return :func:`fairness_document` of a company without a held-out origin."""
-    counts = dict.fromkeys((f"{name}_count" for name in ("compared", "differs", "hidden", "too_few")), 0)
-    unknown = dict.fromkeys(ATTRIBUTES, 0)
-    return {"status": "insufficient", "origin": None, "n": 0, **counts, "largest": [], "unknown": unknown}
-
-
-def fairness_document(table: pd.DataFrame, judged: pd.DataFrame, groups: pd.DataFrame) -> dict[str, Any]:
+def fairness_document(
+    table: pd.DataFrame, judged: pd.DataFrame | None, groups: pd.DataFrame, *, context: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what the comparison says as a whole, and how many customers belong to no known group.
+
+    Parameters
+    ----------
+    context
+        What was compared besides the model, for the reader: ``top_tier``, ``silence_days``, ``offers_from``.
 
     Returns
     -------
     dict
-        ``status``: ``ok`` or ``insufficient``; ``origin``, ``n``; ``compared_count``, ``differs_count``,
-        ``hidden_count``, ``too_few_count`` of comparisons; ``largest``: the clear difference that is largest in units
-        of its interval, per measure (rows of ``fairness_table``); ``unknown``: per attribute the customers at the
-        origin without a known group.
+        ``status``: ``ok`` or ``insufficient``; ``origin`` (none without a model that was held out), ``n`` customers at
+        the origin, else all; ``compared_count``, ``differs_count``, ``hidden_count``, ``too_few_count`` of comparisons;
+        ``largest``: the clear difference that is largest in units of its interval, per measure (rows of
+        ``fairness_table``); ``unknown``: per attribute the customers among ``n`` without a known group; and
+        ``context``.
     """
-    known = judged[["customer_id"]].merge(groups, on="customer_id", how="left")
+    known = groups if judged is None else judged[["customer_id"]].merge(groups, on="customer_id", how="left")
     unknown = {name: int(known[name].isna().sum()) for name in ATTRIBUTES}
     verdicts = table["fairness_verdict"].value_counts()
     clear = table.loc[table["fairness_verdict"] == "differs"].copy()
@@ -243,10 +227,11 @@ def fairness_document(table: pd.DataFrame, judged: pd.DataFrame, groups: pd.Data
     compared = int(verdicts.get("differs", 0) + verdicts.get("similar", 0))
     return {
         "status": "ok" if compared else "insufficient",
-        "origin": None if judged.empty else str(judged["origin"].iloc[0]),
-        "n": len(judged),
+        "origin": None if judged is None or judged.empty else str(judged["origin"].iloc[0]),
+        "n": len(known),
         "compared_count": compared,
         **{f"{name}_count": int(verdicts.get(name, 0)) for name in ("differs", "hidden", "too_few")},
         "largest": [{str(key): value for key, value in row.items()} for row in largest],
         "unknown": unknown,
+        **context,
     }

@@ -8,8 +8,9 @@ import pandas as pd
 from crm_analysis.base.words import ABSENT, Message, Words, message
 
 Row = Mapping[Any, Any]
-#: Measures that are no shares of customers: an area, and a difference of shares.
-_PLAIN, _POINTS = "auc", "calibration_gap"
+#: Measures that are no shares of customers: an area, a difference of shares, an amount.
+_PLAIN, _POINTS, _MONEY = "auc", "calibration_gap", "win_back_cost"
+_KINDS = {_PLAIN: "_auc", _POINTS: "_points", _MONEY: "_money"}
 
 
 def finding_fairness(document: Mapping[str, Any]) -> Message:
@@ -19,7 +20,11 @@ def finding_fairness(document: Mapping[str, Any]) -> Message:
     """
     if document["status"] != "ok":
         return message("fairness.insufficient", n=document["n"])
-    common = {"compared": document["compared_count"], "n": document["n"], "origin": document["origin"]}
+    if document["origin"] is None:
+        basis = message("fairness.basis_none", n=document["n"])
+    else:
+        basis = message("fairness.basis_model", n=document["n"], origin=document["origin"])
+    common = {"compared": document["compared_count"], "basis": basis}
     if not document["differs_count"]:
         return message("fairness.similar", **common)
     told = [_difference(row) for row in document["largest"][:3]]
@@ -27,12 +32,11 @@ def finding_fairness(document: Mapping[str, Any]) -> Message:
 
 
 def _difference(row: Row) -> Message:
-    id_ = "fairness.difference_auc" if row["fairness_measure"] == _PLAIN else "fairness.difference"
-    if row["fairness_measure"] == _POINTS:
-        id_ = "fairness.difference_points"
+    measure = row["fairness_measure"]
     return message(
-        id_, measure=row["fairness_measure"], attribute=row["attribute"], group=_group_message(row), value=row["value"],
-        rest=row["rest_value"], n=int(row["n"]), low=row["difference_low"], high=row["difference_high"],
+        f"fairness.difference{_KINDS.get(measure, '')}", measure=measure, attribute=row["attribute"],
+        group=_group_message(row), value=row["value"], rest=row["rest_value"], n=int(row["n"]),
+        low=row["difference_low"], high=row["difference_high"],
     )  # fmt: skip
 
 
@@ -48,6 +52,12 @@ def note_fairness(document: Mapping[str, Any]) -> Message:
                    **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip
 
 
+def note_treatment(document: Mapping[str, Any]) -> Message:
+    """Return what is meant by best tier, win-back offer, its cost and discount."""
+    names = ("top_tier", "silence_days", "offers_from")
+    return message("fairness.note_treatment", **{name: document[name] for name in names})
+
+
 def alt_fairness(table: pd.DataFrame, *, measure: str) -> Message:
     """Return what the figure of one measure shows, in words."""
     rows = table.loc[(table["fairness_measure"] == measure) & table["value"].notna()]
@@ -56,7 +66,7 @@ def alt_fairness(table: pd.DataFrame, *, measure: str) -> Message:
     ordered = rows.sort_values("value", kind="stable")
     low, high = ordered.iloc[0], ordered.iloc[-1]
     return message(
-        "fairness.alt_auc" if measure == _PLAIN else "fairness.alt", measure=measure, n=len(rows),
+        f"fairness.alt{_KINDS.get(measure, '').replace('_points', '')}", measure=measure, n=len(rows),
         low_group=_group_message(low), low=float(low["value"]), high_group=_group_message(high),
         high=float(high["value"]),
     )  # fmt: skip
@@ -68,12 +78,11 @@ def group_name(row: Row, *, words: Words) -> str:
 
 
 def format_measure(value: float, *, measure: str, words: Words) -> str:
-    """Return a value of a measure for reading: percent, percentage points, or a plain number."""
+    """Return a value of a measure for reading: percent, percentage points, an amount, or a plain number."""
     if value != value:  # null is unequal to itself
         return ABSENT
-    if measure == _PLAIN:
-        return words.format_number(value)
-    return words.format_points(value) if measure == _POINTS else words.format_percent(value)
+    formats = {_PLAIN: words.format_number, _POINTS: words.format_points, _MONEY: words.format_money}
+    return formats.get(measure, words.format_percent)(value)
 
 
 def format_fairness(table: pd.DataFrame, *, words: Words, measures: tuple[str, ...]) -> pd.DataFrame:
@@ -91,13 +100,11 @@ def format_fairness(table: pd.DataFrame, *, words: Words, measures: tuple[str, .
     def interval(row: Row, low: str, high: str) -> str:
         if pd.isna(row[low]):
             return ABSENT
-        if row["fairness_measure"] == _PLAIN:
-            return words.say(
-                "fairness.interval", low=words.format_number(row[low]), high=words.format_number(row[high])
-            )
-        as_text = words.format_points if low.startswith("difference") or row["fairness_measure"] == _POINTS else (
-            words.format_percent)  # fmt: skip
-        return words.say("fairness.interval", low=as_text(row[low]), high=as_text(row[high]))
+        measure = row["fairness_measure"]
+        if low.startswith("difference") and measure not in _KINDS:
+            measure = _POINTS
+        ends = (format_measure(row[name], measure=measure, words=words) for name in (low, high))
+        return words.say("fairness.interval", **dict(zip(("low", "high"), ends, strict=True)))
 
     cells = {
         "fairness_measure": [words.word(f"fairness_measure.{row['fairness_measure']}") for row in records],

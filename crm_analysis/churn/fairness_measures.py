@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crm_analysis.base.intervals import NORMAL_975, newcombe, wilson
+
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,14 @@ def share_difference(group: Mask, rest: Mask) -> Difference | None:
     (0.0524, 0.3339)
     """
     from scipy.stats import fisher_exact
-    from statsmodels.stats.proportion import proportion_confint
 
     n, m = len(group), len(rest)
     if min(n, m) == 0:
         return None
     x, y = int(group.sum()), int(rest.sum())
-    (low, high), (low_rest, high_rest) = (
-        proportion_confint(count, of, method="wilson") for count, of in ((x, n), (y, m))
-    )
-    p, q = x / n, y / m
-    below = float(np.hypot(p - low, high_rest - q))
-    above = float(np.hypot(high - p, q - low_rest))
+    _, difference_low, difference_high = newcombe(x, n, y, m)
     p_value = float(fisher_exact([[x, n - x], [y, m - y]]).pvalue)
-    return Difference(n, p, float(low), float(high), q, p - q - below, p - q + above, p_value)
+    return Difference(n, x / n, *wilson(x, n), y / m, difference_low, difference_high, p_value)
 
 
 def mean_difference(group: Array, rest: Array) -> Difference | None:
@@ -123,11 +118,13 @@ def auc_difference(group: tuple[Array, Mask], rest: tuple[Array, Mask], *, minim
     (auc, variance), (auc_rest, variance_rest) = delong_variance(*group), delong_variance(*rest)
     if min(variance, variance_rest) <= 0 or not 0 < auc < 1:
         return None
-    logit, reach = np.log(auc / (1 - auc)), _Z * variance**0.5 / (auc * (1 - auc))
+    logit, reach = np.log(auc / (1 - auc)), NORMAL_975 * variance**0.5 / (auc * (1 - auc))
     low, high = (float(1 / (1 + np.exp(-(logit + sign * reach)))) for sign in (-1, 1))
     error, gap = (variance + variance_rest) ** 0.5, auc - auc_rest
     p_value = 2 * float(norm.sf(abs(gap) / error))
-    return Difference(len(group[0]), auc, low, high, auc_rest, gap - _Z * error, gap + _Z * error, p_value)
+    return Difference(
+        len(group[0]), auc, low, high, auc_rest, gap - NORMAL_975 * error, gap + NORMAL_975 * error, p_value
+    )
 
 
 def ratio_difference(group: tuple[Array, Array], rest: tuple[Array, Array]) -> Difference | None:
@@ -151,7 +148,7 @@ def ratio_difference(group: tuple[Array, Array], rest: tuple[Array, Array]) -> D
     error = (variance + variance_rest) ** 0.5
     if error == 0:
         return None
-    gap, own = ratio - ratio_rest, _Z * variance**0.5
+    gap, own = ratio - ratio_rest, NORMAL_975 * variance**0.5
     p_value = 2 * float(norm.sf(abs(gap) / error))
-    return Difference(n, ratio, max(ratio - own, 0.0), min(ratio + own, 1.0), ratio_rest, gap - _Z * error,
-                      gap + _Z * error, p_value)  # fmt: skip
+    return Difference(n, ratio, max(ratio - own, 0.0), min(ratio + own, 1.0), ratio_rest, gap - NORMAL_975 * error,
+                      gap + NORMAL_975 * error, p_value)  # fmt: skip

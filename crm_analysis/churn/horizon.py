@@ -13,6 +13,7 @@ from typing import Any
 import ibis
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import Message, message
@@ -25,7 +26,6 @@ HORIZON_SCHEMA: ResultSchema = dict.fromkeys(
     OPEN,
 )  # fmt: skip
 _LEVELS = (0.5, 0.75, 0.9)
-_NORMAL_975 = 1.959964
 _RATES = ("_rate", "_rate_low", "_rate_high", "_share")
 
 
@@ -112,7 +112,7 @@ def horizon_table(gaps: pd.DataFrame, *, settings: ChurnSettings) -> pd.DataFram
         until = followed.loc[followed["days"] <= days]
         open_share, error = (1.0, 0.0) if until.empty else (
             float(until["open_share"].iloc[-1]), float(until["error"].iloc[-1]))  # fmt: skip
-        share, half = 1 - open_share, _NORMAL_975 * error
+        share, half = 1 - open_share, NORMAL_975 * error
         longer = gaps.loc[gaps["gap_length_days"] >= days, "customer_count"].sum()
         rows.append({
             "horizon_days": days,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import wilson
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
@@ -209,27 +210,6 @@ def format_origins(definition: Mapping[str, Any], *, words: Words) -> pd.DataFra
 def _base_interval(labels: pd.Series) -> dict[str, float]:
     low, high = wilson(int(labels.sum()), len(labels))
     return {"base_low": low, "base_high": high}
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927); the whole range without trials.
-
-    >>> wilson(5, 10)
-    (0.236593, 0.763407)
-    """
-    if not trials:
-        return 0.0, 1.0
-    low, high = wilson_ends(successes, trials)
-    return round(max(0.0, low), 6), round(min(1.0, high), 6)
-
-
-def wilson_ends(successes: int, trials: int) -> tuple[float, float]:
-    """Return the ends of :func:`wilson` as they are computed, for what is made from them; at least one trial."""
-    z = 1.959964
-    share, size = successes / trials, 1 + z**2 / trials
-    middle = (share + z**2 / (2 * trials)) / size
-    half = z / size * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
-    return middle - half, middle + half
 
 
 def _definition_message(settings: ChurnSettings, *, origins: list[dict[str, Any]]) -> Message:

@@ -118,7 +118,7 @@ def fit_learner(values: Floats, labels: npt.NDArray[Any], *, name: str, paramete
         learner = make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True),
             StandardScaler(),
-            LogisticRegression(max_iter=2000, **parameters),
+            LogisticRegression(solver="newton-cholesky", **parameters),
         )
     else:
         learner = HistGradientBoostingClassifier(

@@ -3,30 +3,33 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from crm_analysis.base.privacy import OPEN, ResultSchema
-from crm_analysis.churn.labels import wilson, wilson_ends
+from crm_analysis.base.intervals import newcombe, wilson
+from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 
 LOOK_BACK_SCHEMA: ResultSchema = dict.fromkeys(
     ["look_back_group", "customer_count", "churn_count", "churn_rate", "churn_rate_low", "churn_rate_high",
      "expected_rate", "at_stake_amount", "lost_amount"],
     OPEN,
 )  # fmt: skip
+SCORED_BEFORE_SCHEMA: ResultSchema = {"customer_id": DIRECT} | dict.fromkeys(
+    ["churn_probability", "at_stake_amount", "is_listed", "is_churned", "is_reached", "is_treated", "is_control"],
+    SENSITIVE,
+)  # fmt: skip
 GROUPS = ("everyone", "listed", "listed_reached", "listed_not_reached", "listed_control", "not_listed")
 #: Customers on either side below which treated and controls are not compared.
 MINIMUM_COMPARED = 30
 
 
-def look_back_rows(
+def scored_before_table(
     scores: pd.DataFrame, warned: pd.DataFrame, outcomes: pd.DataFrame, actions: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return what became of everyone who was scored last quarter.
+    """Return what became of everyone who was scored last quarter (result ``scored_before``).
 
     ``churn_scores`` and ``warning_list`` of the earlier quarter, ``customer_id, order_count`` bought in the outcome
-    window since, and ``customer_id, is_control, status`` of actions assigned in that time -> ``customer_id,
-    churn_probability, at_stake_amount, is_listed, is_churned, is_reached, is_control, is_treated``
+    window since, and ``customer_id, is_control, status`` of actions assigned in that time -> columns of
+    ``SCORED_BEFORE_SCHEMA``
 
     Notes
     -----
@@ -52,9 +55,11 @@ def look_back_rows(
 def look_back_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Return churn and money of each group, beside what was expected (result ``look_back``).
 
-    what :func:`look_back_rows` returns -> columns of ``LOOK_BACK_SCHEMA``, one row for each of ``GROUPS`` with anybody
+    columns of ``SCORED_BEFORE_SCHEMA`` -> columns of ``LOOK_BACK_SCHEMA``, one row for each of ``GROUPS`` with anybody
     in it; hits are the churners of ``listed``, misses those of ``not_listed``
     """
+    if rows.empty:
+        return pd.DataFrame(columns=list(LOOK_BACK_SCHEMA))
     listed = rows["is_listed"]
     masks = {
         "everyone": pd.Series(True, index=rows.index),
@@ -99,7 +104,7 @@ def look_back_document(rows: pd.DataFrame) -> dict[str, Any]:
     Rates: Wilson (1927); difference: Newcombe (1998), of independent groups. Treated and controls are compared among
     all who were scored, listed or not, as far as they had an action; without control there is no effect to tell.
     """
-    listed = rows.loc[rows["is_listed"]]
+    listed = rows.loc[rows["is_listed"].astype(bool)]
     if listed.empty:
         return {"status": "none", "list_count": 0}
     hits, churned = int(listed["is_churned"].sum()), int(rows["is_churned"].sum())
@@ -137,21 +142,7 @@ def _saved(rows: pd.DataFrame) -> Mapping[str, Any]:
     if min(len(treated), len(control)) < MINIMUM_COMPARED:
         return {"status": "too_few"} | sizes
     lost = int(control["is_churned"].sum()), int(treated["is_churned"].sum())
-    difference, low, high = newcombe(lost[0], len(control), lost[1], len(treated))
+    difference, low, high = (round(x, 6) for x in newcombe(lost[0], len(control), lost[1], len(treated)))
     return {"status": "ok"} | sizes | {
         "difference": difference, "low": low, "high": high, "saved_count": round(difference * len(treated), 1),
     }  # fmt: skip
-
-
-def newcombe(first: int, first_n: int, second: int, second_n: int) -> tuple[float, float, float]:
-    """Return the difference of two shares, first less second, with its 95 % interval (Newcombe 1998, method 10).
-
-    >>> newcombe(56, 70, 48, 80)
-    (0.2, 0.052431, 0.333873)
-    """
-    shares = np.array([first / first_n, second / second_n])
-    bounds = np.array([wilson_ends(first, first_n), wilson_ends(second, second_n)])
-    middle = float(shares[0] - shares[1])
-    down = float(np.hypot(shares[0] - bounds[0, 0], bounds[1, 1] - shares[1]))
-    up = float(np.hypot(bounds[0, 1] - shares[0], shares[1] - bounds[1, 0]))
-    return round(middle, 6), round(middle - down, 6), round(middle + up, 6)

@@ -84,9 +84,15 @@ def _log_odds(probability: Floats) -> Floats:
 
 
 def resampled_intervals(
-    labels: npt.NDArray[Any], scores: Floats, probability: Floats, *, settings: ChurnSettings
-) -> Mapping[str, tuple[float, float]]:
+    labels: npt.NDArray[Any], scores: Floats, probability: Floats, *, exact: Mapping[str, float],
+    settings: ChurnSettings,
+) -> Mapping[str, tuple[float, float]]:  # fmt: skip
     """Return the 95 % interval of each of ``MEASURES`` at one origin, by resampling customers.
+
+    Parameters
+    ----------
+    exact
+        Of :func:`quality`.
 
     Notes
     -----
@@ -113,7 +119,6 @@ def resampled_intervals(
         drawn.append(_measured(ones, zeros, each[0], each[1], length=length))
     all_drawn = np.concatenate(drawn)
     centre = _measured(churned[None, :], kept[None, :], each[0], each[1], length=length)[0]
-    exact = quality(labels, scores, probability, np.zeros(len(labels)), settings=settings)
     found = {}
     for place, name in enumerate(MEASURES):
         shift = exact[name] - float(centre[place])
@@ -151,8 +156,8 @@ def _measured(ones: Floats, zeros: Floats, error_1: Floats, error_0: Floats, *, 
     return np.column_stack([auc, average, brier, part, part / base])
 
 
-def auc_influence(labels: npt.NDArray[Any], scores: Floats) -> Floats:
-    """Return how much each customer moves the AUC from its mean; their sum is 0 and their squares its variance.
+def auc_influence(labels: npt.NDArray[Any], scores: Floats) -> tuple[float, Floats]:
+    """Return the AUC and how much each customer moves it from its mean; their sum is 0, their squares its variance.
 
     Notes
     -----
@@ -168,4 +173,4 @@ def auc_influence(labels: npt.NDArray[Any], scores: Floats) -> Floats:
     right[labels] = (every[labels] - rankdata(scores[labels])) / n_0
     right[~labels] = 1 - (every[~labels] - rankdata(scores[~labels])) / n_1
     auc = float(right[labels].mean())
-    return (right - auc) / np.where(labels, n_1, n_0)
+    return auc, (right - auc) / np.where(labels, n_1, n_0)

@@ -134,7 +134,7 @@ def fit_churn(
     known = sorted(training["origin"].unique()) if origins is None else sorted(origins)
     if name in RULES:
         return _fit_rule(training, name=name, settings=settings, origins=known)
-    if "expected_purchases" not in usable_rules(training.loc[training["origin"].isin(known)]):
+    if "expected_purchases" not in usable_rules(training.loc[training["origin"].isin(known), [BASELINE_COLUMN]]):
         training = training.assign(**{BASELINE_COLUMN: np.nan})
     taught, calibrating = learners.split_origins(known, settings=settings)
     if not taught:

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_signals import SurvivalSettings
@@ -42,7 +43,6 @@ SURVIVAL_SCHEMA: ResultSchema = dict.fromkeys(
     ["tier", "customer_count", "shown_day", "at_risk_count", "end_count", "survival_rate", "survival_rate_low",
      "survival_rate_high"], OPEN,
 )  # fmt: skip
-_Z = 1.959963984540054
 _DIGITS = 6
 _MEDIAN = 0.5
 
@@ -176,7 +176,7 @@ def fit_survival(counts: pd.DataFrame) -> SurvivalCurve:
     if is_inner.any():
         variance = np.cumsum(d[is_inner] / (n[is_inner] * (n[is_inner] - d[is_inner])))
         log_rate = np.log(rate[is_inner])
-        reach = _Z * np.sqrt(variance) / np.abs(log_rate)
+        reach = NORMAL_975 * np.sqrt(variance) / np.abs(log_rate)
         low[is_inner], high[is_inner] = (np.exp(log_rate * np.exp(sign * reach)) for sign in (1, -1))
     return SurvivalCurve(np.asarray(fitted.surv_times, dtype=float), rate, low, high, n, d)
 

@@ -5,7 +5,6 @@ buyer.
 """
 
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 
@@ -126,12 +125,3 @@ def list_stability_table(
         "customer_count": counts.to_numpy(dtype="int64"),
         "customer_share": (counts / length).round(6).to_numpy(),
     })  # fmt: skip
-
-
-def stability_document(table: pd.DataFrame) -> dict[str, Any]:
-    """Return how many of how many are still listed: ``n, kept_count, kept_share``; nulls without lists to compare."""
-    if table.empty:
-        return {"n": 0, "kept_count": None, "kept_share": None}
-    n = int(table["customer_count"].sum())
-    kept = int(table.loc[table["list_change"] == "kept", "customer_count"].sum())
-    return {"n": n, "kept_count": kept, "kept_share": round(kept / n, 6)}

@@ -3,10 +3,10 @@
 import ibis
 import pandas as pd
 
+from crm_analysis.base.intervals import poisson_interval, wilson_interval
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
-from crm_analysis.evaluation.intervals import poisson_interval, wilson_interval
 from crm_analysis.evaluation.service import SECONDS_PER_HOUR, STATES, answer_state, with_rate
 
 COMPLAINTS_SCHEMA: ResultSchema = dict.fromkeys(

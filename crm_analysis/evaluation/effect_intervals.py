@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from crm_analysis.base.intervals import NORMAL_975
+
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 POWER = 0.80
@@ -137,7 +139,7 @@ def standardised_difference(groups: Groups) -> float:
 
 def chance_limit(groups: Groups) -> float:
     """Return the standardised difference that chance alone exceeds in 5 of 100 random assignments."""
-    return float(1.959963984540054 * np.sqrt(groups.weights**2 @ (1 / groups.n_treated + 1 / groups.n_control)))
+    return float(NORMAL_975 * np.sqrt(groups.weights**2 @ (1 / groups.n_treated + 1 / groups.n_control)))
 
 
 def _degrees(groups: Groups, parts_treated: Array, parts_control: Array) -> float:

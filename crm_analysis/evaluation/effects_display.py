@@ -174,19 +174,6 @@ def format_festival(festival: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     return festival.assign(**values).drop(columns=["unit"])
 
 
-def sparkline_table(history: pd.DataFrame) -> pd.DataFrame:
-    """Return the values that small lines are drawn from: those of too small a sample are null.
-
-    ``kpi_history`` -> ``kpi, quarter, unit, value`` of the KPIs with two values or more, in the registry's order
-    """
-    least = history["kpi"].map({id_: metric.minimum_n for id_, metric in METRICS.items()})
-    lines = history.assign(value=history["value"].where(history["n"] >= least))
-    known = lines.groupby("kpi")["value"].transform("count") >= _LEAST_VALUES
-    places = lines["kpi"].map({id_: place for place, id_ in enumerate(METRICS)})
-    ordered = lines.assign(place=places).loc[known].sort_values(["place", "quarter"], ignore_index=True)
-    return ordered[["kpi", "quarter", "unit", "value"]]
-
-
 def marked_days_table(document: Mapping[str, Any]) -> pd.DataFrame:
     """Return the festivals of both quarters: ``quarter, date, festival``."""
     table = pd.DataFrame(document["marked"], columns=["quarter", "date", "festival"])

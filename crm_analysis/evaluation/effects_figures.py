@@ -127,23 +127,6 @@ def plot_waterfall(parts: pd.DataFrame, *, kpi: str, words: Words) -> Figure:
     return figure
 
 
-def plot_sparklines(lines: pd.DataFrame, *, words: Words) -> Figure:
-    """Draw one tiny line per KPI over the quarters, its name to the left and its last value to the right.
-
-    What :func:`crm_analysis.evaluation.effects_display.sparkline_table` returns -> one row per KPI, narrow enough for a
-    telephone; scales differ
-    """
-    kpis = list(dict.fromkeys(lines["kpi"]))
-    if not kpis:
-        return note_figure(words.word("effects.sparklines.none"))
-    quarters = sorted(lines["quarter"].unique())
-    figure, _ = new_figure(height=0.5 + 0.30 * len(kpis), width=_PHONE_INCHES, rows=len(kpis))
-    places = {quarter: place for place, quarter in enumerate(quarters)}
-    for ax, kpi in zip(figure.axes, kpis, strict=True):
-        _spark(ax, lines.loc[lines["kpi"] == kpi], kpi=kpi, places=places, words=words)
-    return figure
-
-
 def _spark(ax: Axes, rows: pd.DataFrame, *, kpi: str, places: Mapping[str, int], words: Words) -> None:
     line = rows.assign(place=rows["quarter"].map(places)).set_index("place").reindex(range(len(places)))
     last, unit = line["value"].iloc[-1], str(rows["unit"].iloc[0])

@@ -199,14 +199,6 @@ def alt_mix(parts: pd.DataFrame, *, kpi: str) -> Message:
     return message("effects.mix.alt", finding=finding_mix(parts, kpi=kpi))
 
 
-def alt_sparklines(lines: pd.DataFrame) -> Message:
-    """Return what the small lines show, in words."""
-    if lines.empty:
-        return message("effects.sparklines.none")
-    first, last = min(lines["quarter"]), max(lines["quarter"])
-    return message("effects.sparklines.alt", first=first, last=last, kpi_count=int(lines["kpi"].nunique()))
-
-
 def _clearest(rows: pd.DataFrame, *, side: str) -> Message:
     scored = rows.dropna(subset=["noise_score"])
     if scored.empty:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975
 from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
@@ -22,7 +23,7 @@ HIGHLIGHTS_SCHEMA: ResultSchema = dict.fromkeys(
 NOISE_ABSENT = ("", "few_quarters", "no_noise")
 #: The median absolute deviation of normal noise times this is its standard deviation.
 _TO_DEVIATION = 1.4826
-_DEVIATIONS_IN_INTERVAL = 2 * 1.959963984540054
+_DEVIATIONS_IN_INTERVAL = 2 * NORMAL_975
 _DIGITS = 6
 
 

@@ -7,11 +7,11 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import poisson_interval, wilson_interval
 from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
-from crm_analysis.evaluation.intervals import poisson_interval, wilson_interval
 from crm_analysis.evaluation.registry import KpiInputs, available_kpis, kpi_totals
 
 KPI_HISTORY_SCHEMA: ResultSchema = dict.fromkeys(
@@ -46,7 +46,7 @@ def kpi_history(
     pandas.DataFrame
         ``value`` in the metric's unit (shares 0-1, points 0-100, amounts in currency); null where the denominator is 0
         or too few quarters lie before, which ``is_history_short`` tells apart. ``low`` and ``high`` are the 95 %
-        interval of proportions and of rates of events, else null; see :mod:`crm_analysis.evaluation.intervals`.
+        interval of proportions and of rates of events, else null; see :mod:`crm_analysis.base.intervals`.
 
     Notes
     -----

@@ -7,11 +7,11 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from crm_analysis.base.intervals import NORMAL_975, wilson_interval
 from crm_analysis.base.metrics import METRICS
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_kpis import SatisfactionSettings
 from crm_analysis.evaluation.breakdown import NOT_RECORDED, WHOLE
-from crm_analysis.evaluation.intervals import wilson_interval
 from crm_analysis.evaluation.kpis import EXACT, KpiInputs
 from crm_analysis.evaluation.kpis_surveys import (
     DETRACTOR_TO,
@@ -35,7 +35,6 @@ SURVEYS_SENT_SCHEMA: ResultSchema = dict.fromkeys(
     ["question", "asked_count", "sent_count", "returned_count", "response_rate", "answer_count"], OPEN
 )
 BANDS = ("excellent", "fair", "plan", "too_small")
-Z = 1.959963984540054
 _FIVE_POINTS = (1, 5)
 _KPIS = {
     "survey_coverage_rate": ("asked_count", "customer_count"),
@@ -133,8 +132,8 @@ def satisfaction_estimate(satisfaction: pd.DataFrame) -> dict[str, Any]:
         **counts,
         "raw_rate": raw,
         "weighted_rate": round(rate, 6),
-        "low": round(max(0.0, rate - Z * error), 6),
-        "high": round(min(1.0, rate + Z * error), 6),
+        "low": round(max(0.0, rate - NORMAL_975 * error), 6),
+        "high": round(min(1.0, rate + NORMAL_975 * error), 6),
         "covered_share": round(float(size.sum() / tiers["customer_count"].sum()), 6),
     }
 
@@ -202,7 +201,7 @@ def _with_bands(sums: pd.DataFrame, *, questions: tuple[str, ...], settings: Sat
     is_known = n >= METRICS["csat_points"].minimum_n
     mean = (sums["total"] / n).where(is_known)
     variance = ((sums["squares"] - sums["total"] ** 2 / n) / (n - 1).where(n > 1)).clip(lower=0)
-    half = Z * (variance / n) ** 0.5
+    half = NORMAL_975 * (variance / n) ** 0.5
     shown = mean.round(4)
     bands = np.select(
         [~is_known, shown >= settings.excellent_from, shown < settings.plan_below],
@@ -286,7 +285,7 @@ def nps_document(inputs: KpiInputs) -> dict[str, Any]:
     if n < METRICS["nps"].minimum_n:
         return {"status": "too_small", **found, "points": None, "low": None, "high": None}
     share = (promoters - detractors) / n
-    half = Z * max(0.0, ((promoters + detractors) / n - share**2) / n) ** 0.5
+    half = NORMAL_975 * max(0.0, ((promoters + detractors) / n - share**2) / n) ** 0.5
     ends = {"low": max(-1.0, share - half), "high": min(1.0, share + half)}
     return {"status": "ok", **found, "points": round(share * 100, 4), **{k: round(v * 100, 4) for k, v in ends.items()}}
 

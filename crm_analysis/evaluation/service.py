@@ -8,11 +8,11 @@ them.
 import ibis
 import pandas as pd
 
+from crm_analysis.base.intervals import wilson_interval
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings import EvaluationSettings
 from crm_analysis.evaluation.business_time import with_business_seconds
-from crm_analysis.evaluation.intervals import wilson_interval
 from crm_analysis.sources.as_of import utc_midnight
 from crm_analysis.sources.business_calendar import BusinessCalendar
 

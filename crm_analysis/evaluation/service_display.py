@@ -64,15 +64,6 @@ def part_word(dimension: str, part: str, *, words: Words) -> str:
     return words.word(id_) if words.has(id_) else words.word(unknown) if words.has(unknown) else part
 
 
-def format_bursts(bursts: pd.DataFrame, *, words: Words) -> pd.DataFrame:
-    """Return the bursts for reading: ``date, complaint_count, expected_complaints, probability_text``."""
-    found = bursts.loc[bursts["is_burst"]].reset_index(drop=True)
-    texts = [words.say(probability_message(value)) for value in found["p_value"]]
-    return found[["date", "complaint_count", "expected_complaints"]].assign(
-        probability_text=pd.Series(texts, index=found.index, dtype="str")
-    )
-
-
 def probability_message(value: float) -> Message:
     """Return a p-value as a clause: at most three decimals, never 0."""
     return message("service.p_small") if value < 0.001 else message("service.p", text=f"{value:.3f}")

@@ -109,25 +109,6 @@ def note_lapsed(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
     return message("schemes.lapsed.most", tier=str(top["tier"]), n=n, lapsed=lapsed, share=round(lapsed / n, 6))
 
 
-def finding_reference(sizes: pd.DataFrame, *, scheme: str | None = None) -> Message:
-    """Return where the mix of tiers differs most from the reference; ties go to the first tier."""
-    own = sizes["scheme"] == (scheme or first_scheme(sizes))
-    tiers = sizes.loc[own & sizes["reference_share"].notna() & sizes["customer_share"].notna()]
-    if tiers.empty:
-        return message("schemes.reference.none")
-    change = (tiers["customer_share"] - tiers["reference_share"]).round(6)
-    place = int(change.abs().to_numpy().argmax())
-    first = tiers.iloc[place]
-    return message(
-        "schemes.reference.finding",
-        tier=str(first["tier"]),
-        share=float(first["customer_share"]),
-        reference=float(first["reference_share"]),
-        change=float(change.iloc[place]),
-        total=int(tiers["customer_count"].sum()),
-    )
-
-
 def finding_lint(lint: pd.DataFrame) -> Message:
     """Return how many schemes have rules that never decide, or leave gaps; the worst status is told."""
     if lint.empty:

@@ -65,11 +65,6 @@ def with_line_rule(rows: ibis.Table, source: OrderLines) -> ibis.Table:
     return rows.mutate(**{RULE: ibis.cases(*rules, else_=USED)})
 
 
-def items_of(lines: ibis.Table) -> ibis.Table:
-    """Return the canonical order items of lines in the reporting currency."""
-    return lines.select(*ORDER_ITEMS.names)
-
-
 def orders_of(lines: ibis.Table) -> ibis.Table:
     """Return orders of lines in the reporting currency: grouped by id, amounts summed, earliest time.
 

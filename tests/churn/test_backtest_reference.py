@@ -105,8 +105,9 @@ def test_the_comparison_is_that_of_its_predictions(company: Workspace) -> None:
     parts = list(predictions.groupby("origin"))
     for _, part in parts:
         labels = part["is_churned"].to_numpy()
-        moved = auc_influence(labels, part[f"{comparison['model']}_score"].to_numpy())
-        moved = moved - auc_influence(labels, part[f"{comparison['rule']}_score"].to_numpy())
+        scores = (part[f"{comparison[name]}_score"].to_numpy() for name in ("model", "rule"))
+        of_model, of_rule = (auc_influence(labels, score)[1] for score in scores)
+        moved = of_model - of_rule
         for id_, value in zip(part["customer_id"], moved / len(parts), strict=True):
             by_customer[id_] = by_customer.get(id_, 0.0) + value
     error = float(np.sqrt(sum(value**2 for value in by_customer.values())))

@@ -24,9 +24,8 @@ from crm_analysis.churn.fairness import (
     MEASURES,
     fairness_document,
     fairness_table,
-    groups_table,
-    select_judged,
 )
+from crm_analysis.churn.fairness_groups import groups_table, offers_table, select_judged, top_tier_table
 from crm_analysis.churn.fairness_measures import (
     auc_difference,
     delong_variance,
@@ -36,6 +35,7 @@ from crm_analysis.churn.fairness_measures import (
 )
 
 SETTINGS = FairnessSettings()
+CONTEXT = {"top_tier": "retail_high_value", "silence_days": 180, "offers_from": "2025-07-01"}
 
 
 def judged_frame(n: int, *, seed: int, harm: float = 0.0, bias: float = 0.0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -140,6 +140,24 @@ def test_the_latest_origin_is_judged_and_ties_go_by_id() -> None:
     assert judged["is_selected"].tolist() == [True, True, False]
 
 
+def test_who_is_in_the_best_tier_of_those_that_can_be_ranked() -> None:
+    segments = pd.DataFrame({"customer_id": list("abcd"), "tier": ["gold", "silver", "gold", "never_bought"]})
+    table = top_tier_table(segments, ranked=("gold", "silver"))
+    assert dict(zip(table["customer_id"], table["is_top_tier"], strict=True)) == {"a": True, "b": False, "c": True}
+
+
+def test_offers_to_those_who_were_silent_then() -> None:
+    silence = pd.DataFrame({"customer_id": list("abcdef"), "recency_days": [180.0, 400.0, 179.0, 300.0, 300.0, np.nan]})
+    actions = pd.DataFrame(
+        [("a", False, "done", 12.5), ("a", False, None, 7.5), ("b", True, "done", 5.0), ("c", False, "done", 9.0),
+         ("d", False, "cancelled", 3.0), ("e", None, "planned", None)],
+        columns=["customer_id", "is_control", "status", "cost"],
+    )  # fmt: skip
+    table = offers_table(silence, actions, silence_days=180).set_index("customer_id")
+    assert table["is_offered"].to_dict() == {"a": True, "b": False, "d": False, "e": True}
+    assert table["offer_cost"].dropna().to_dict() == {"a": 20.0}
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -179,6 +197,24 @@ def test_planted_differences_are_told_and_chance_is_not() -> None:
     assert np.mean(alarms) <= 0.2
 
 
+def test_tiers_and_offers_by_hand() -> None:
+    groups = pd.DataFrame({"customer_id": [f"c{k:03d}" for k in range(140)], "gender": ["female"] * 60 + ["male"] * 80})
+    groups = groups.assign(age_band=None, region=None)
+    place = np.arange(140)
+    tiers = groups[["customer_id"]].assign(is_top_tier=(place < 15) | (place >= 132))  # 15 of 60, 8 of 80
+    offers = groups.loc[place >= 20, ["customer_id"]].assign(
+        is_offered=[*[True] * 30, *[False] * 90], offer_cost=[*[40.0, 60.0] * 15, *[np.nan] * 90]
+    )
+    table = fairness_table(None, groups, settings=SETTINGS, tiers=tiers, offers=offers)
+    rates = table.set_index(["fairness_measure", "group"])
+    assert rates.loc[("top_tier_rate", "female"), ["n", "value", "rest_value"]].tolist() == [60, 0.25, 0.1]
+    assert rates.loc[("win_back_rate", "female"), ["n", "value", "rest_value"]].tolist() == [40, 0.75, 0.0]
+    assert rates.loc[("win_back_rate", "female"), "fairness_verdict"] == "differs"
+    # nobody else got an offer, so that costs have nothing to be held against
+    assert rates.loc[("win_back_cost", "female"), "fairness_verdict"] == "too_few"
+    assert "discount_share" not in set(table["fairness_measure"])
+
+
 def test_a_small_group_changes_nothing_of_the_others() -> None:
     judged, groups = judged_frame(900, seed=3)
     few = groups.assign(region=groups["region"].where(groups.index >= 12, "tiny"))
@@ -186,8 +222,12 @@ def test_a_small_group_changes_nothing_of_the_others() -> None:
     one, other = (fairness_table(judged, each, settings=SETTINGS) for each in (few, none))
     shown = one.loc[one["group"] != "tiny"].reset_index(drop=True)
     pd.testing.assert_frame_equal(shown, other)
-    assert fairness_document(one, judged, few)["hidden_count"] == 5
-    assert fairness_document(other, judged, none)["unknown"] == {"gender": 0, "age_band": 900, "region": 12}
+    assert fairness_document(one, judged, few, context=CONTEXT)["hidden_count"] == 5
+    assert fairness_document(other, judged, none, context=CONTEXT)["unknown"] == {
+        "gender": 0,
+        "age_band": 900,
+        "region": 12,
+    }
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -197,10 +237,21 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
         judged, groups = judged_frame(n, seed=4, harm=harm, bias=bias)
         prices = groups[["customer_id"]].assign(discount_amount=np.arange(n) % 7, gross_amount=100.0)
         selected = judged[["customer_id", "is_selected"]]
-        table = fairness_table(judged, groups, settings=SETTINGS, selected=selected, prices=prices)
-        document = fairness_document(table, judged, groups)
-        assert words.say(findings.finding_fairness(document))
-        assert words.say(findings.note_fairness(document))
+        rng = np.random.default_rng(n)
+        tiers = groups[["customer_id"]].assign(is_top_tier=rng.random(n) < 0.1)
+        cost = np.where(groups["region"] == "south", 90.0, 30.0) * rng.random(n)
+        offers = groups[["customer_id"]].assign(is_offered=rng.random(n) < 0.3, offer_cost=cost)
+        treated = {"selected": selected, "tiers": tiers, "offers": offers, "prices": prices}
+        table = fairness_table(judged, groups, settings=SETTINGS, **treated)
+        document = fairness_document(table, judged, groups, context=CONTEXT)
+        unjudged = fairness_table(None, groups, settings=SETTINGS, **treated)
+        assert set(unjudged["fairness_measure"]) == {*MEASURES} - {
+            "selection_rate", "false_positive_rate", "false_negative_rate", "calibration_gap", "auc"}  # fmt: skip
+        without_model = fairness_document(unjudged, None, groups, context=CONTEXT)
+        for told in (document, without_model):
+            assert words.say(findings.finding_fairness(told))
+            assert words.say(findings.note_fairness(told))
+            assert "180" in words.say(findings.note_treatment(told))
         findings.format_fairness(table, words=words, measures=MEASURES)
         for measure in MEASURES:
             assert words.say(findings.alt_fairness(table, measure=measure))
@@ -227,5 +278,5 @@ def test_the_demo_treats_genders_and_ages_alike(demo_config: Path) -> None:
     told = table.loc[table["attribute"].isin(["gender", "age_band"]) & (table["fairness_verdict"] == "differs")]
     assert told.empty
     assert (table["fairness_verdict"] == "similar").sum() > 30
-    unknown = fairness_document(table, judged, groups)["unknown"]
+    unknown = fairness_document(table, judged, groups, context=CONTEXT)["unknown"]
     assert unknown["gender"] > (active["kind"] == "organisation").sum() > 0

@@ -55,18 +55,19 @@ def test_the_influence_gives_delongs_variance() -> None:
     v_1, v_0 = wins.mean(1), wins.mean(0)
     auc = wins.mean()
     by_hand = ((v_1 - auc) ** 2).sum() / len(ones) ** 2 + ((v_0 - auc) ** 2).sum() / len(zeros) ** 2
-    influence = auc_influence(labels, scores)
+    found, influence = auc_influence(labels, scores)
+    assert found == pytest.approx(auc)
     assert (influence**2).sum() == pytest.approx(by_hand)
     assert influence.sum() == pytest.approx(0, abs=1e-12)
 
 
 def test_intervals_of_resampled_customers_agree_with_delong() -> None:
     labels, probability, _ = drawn(6_000, seed=6, strength=1.0)
-    found = resampled_intervals(labels, probability, probability, settings=SETTINGS)
-    auc = quality(labels, probability, probability, np.zeros(6_000), settings=SETTINGS)["auc"]
-    error = float(np.sqrt((auc_influence(labels, probability) ** 2).sum()))
+    exact = quality(labels, probability, probability, np.zeros(6_000), settings=SETTINGS)
+    found = resampled_intervals(labels, probability, probability, exact=exact, settings=SETTINGS)
+    error = float(np.sqrt((auc_influence(labels, probability)[1] ** 2).sum()))
     low, high = found["auc"]
-    assert low < auc < high
+    assert low < exact["auc"] < high
     assert (high - low) / 2 == pytest.approx(1.96 * error, rel=0.2)
     low, high = found["precision_rate"]
     assert 0 < high - low < 0.4  # 40 customers: half a width of about 1.96 x sqrt(p (1 - p) / 40)

@@ -360,25 +360,6 @@ def test_figures_without_data_say_so(words, highlights, effect, parts) -> None:
         figures.plot_highlights(highlights.iloc[:0], words=words),
         figures.plot_effect(effect.iloc[:0], outcome="orders", words=words),
         figures.plot_waterfall(parts, kpi="revenue", words=words),
-        figures.plot_sparklines(pd.DataFrame(columns=["kpi", "quarter", "unit", "value"]), words=words),
     ):
         assert len(figure.axes) == 1
         assert texts_of(figure).strip()
-
-
-def test_a_line_for_every_kpi_and_none_from_too_small_a_sample(make_history, words: Words) -> None:
-    history = make_history(
-        ("nps", "2025Q1", 10.0, 50), ("nps", "2025Q2", 20.0, 50), ("nps", "2025Q3", 77.0, 5),
-        ("revenue", "2025Q2", 900.0, 9), ("revenue", "2025Q3", 1000.0, 9), ("csat_points", "2025Q3", 80.0, 60),
-    )  # fmt: skip
-    lines = display.sparkline_table(history)
-    assert lines["kpi"].tolist() == ["revenue", "revenue", "nps", "nps", "nps"]
-    assert np.isnan(lines["value"].iloc[-1])
-    figure = figures.plot_sparklines(lines, words=words)
-    assert len(figure.axes) == 2
-    told = texts_of(figure)
-    assert "77" not in told
-    assert words.word("absent.too_small") in told
-    assert figure.get_figwidth() < 5  # a telephone
-    assert findings.alt_sparklines(lines).args == {"first": "2025Q1", "last": "2025Q3", "kpi_count": 2}
-    assert findings.alt_sparklines(lines.iloc[:0]).id == "effects.sparklines.none"

@@ -12,7 +12,7 @@ from crm_analysis.evaluation import service_findings as findings
 from crm_analysis.evaluation.bursts import BURSTS_SCHEMA
 from crm_analysis.evaluation.complaints import COMPLAINT_RESPONSE_SCHEMA, COMPLAINTS_SCHEMA, no_complaints
 from crm_analysis.evaluation.service import TIMES_SCHEMA, finish_times
-from crm_analysis.reporting.tables import format_column, render_table
+from crm_analysis.reporting.tables import render_table
 
 SETTINGS = EvaluationSettings()
 EN = Words("en")
@@ -226,14 +226,6 @@ def test_owners_are_shown_with_most_cases_first_and_not_all_of_them() -> None:
     rows = [{"met_n": 30 - n, "dimension": "owner", "part": f"w{n}"} for n in range(25)]
     shown = display.format_owners(times({"met_n": 500}, *rows), words=EN)
     assert shown["case_part"].tolist() == [f"w{n}" for n in range(20)]
-
-
-def test_bursts_for_reading() -> None:
-    shown = display.format_bursts(burst_rows(bursts=2), words=EN)
-    assert shown["probability_text"].tolist() == ["< 0.001", "< 0.001"]
-    assert display.format_bursts(burst_rows(), words=EN).empty
-    assert EN.say(display.probability_message(0.0042)) == "0.004"
-    assert format_column(shown, name="expected_complaints", words=EN) == ["1", "1"]
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

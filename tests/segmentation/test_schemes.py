@@ -28,7 +28,6 @@ from crm_analysis.segmentation.schemes import (
 from crm_analysis.segmentation.schemes_figures import plot_scheme_sizes
 from crm_analysis.segmentation.schemes_findings import (
     alt_scheme_sizes,
-    finding_reference,
     finding_scheme,
     note_several,
     sizes_of,
@@ -107,7 +106,6 @@ def test_an_empty_population_and_no_scheme(sizes: pd.DataFrame) -> None:
     nothing = scheme_sizes_table(staged(ROWS), schemes={})
     assert list(nothing.columns) == list(sizes.columns)
     assert finding_scheme(nothing).id == alt_scheme_sizes(nothing).id == "schemes.lint.none"
-    assert finding_reference(nothing).id == "schemes.reference.none"
     assert len(plot_scheme_sizes(nothing, words=Words("zh")).axes[0].texts) == 1
     assert finding_scheme(sizes) == finding_scheme(sizes, scheme="value")  # the first one
     pd.testing.assert_frame_equal(sizes_of(sizes), sizes_of(sizes, scheme="value"))
@@ -185,8 +183,6 @@ def test_sentences(sizes: pd.DataFrame) -> None:
         "all tiers; “rest”, whom no rule fits, holds 1 (25.0%) with 0.0% of spend; 4 customers in all. "
         "Fewer than 30 customers: shares are only a hint."
     )
-    assert "-50.0 pp" in words.say(finding_reference(sizes, scheme="value"))
-    assert finding_reference(sizes, scheme="companies").id == "schemes.reference.none"
     assert words.say(note_several(sizes, scheme="value")).startswith("2 customers (50.0%) fit several")
     assert note_several(sizes, scheme="companies").id == "schemes.sizes.one_each"
     poor = scheme_sizes_table(staged([ROWS[2]] * 40), schemes={"value": VALUE})
