@@ -53,7 +53,7 @@ def _known_at_origins(ws: Workspace, *, after: date) -> Iterator[tuple[date, lab
         outcomes = periods.outcomes_table(
             ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
         )
-        yield origin, (known, outcomes.to_pandas())
+        yield origin, (known, outcomes.to_pyarrow().to_pandas())
 
 
 def _known(ws: Workspace) -> Frame:
@@ -173,7 +173,7 @@ def _scored_before(ws: Workspace) -> Frame:
         known = rows.filter(inside, rows.customer_id.notnull())
         actions = known.select("customer_id", "is_control", "status").to_pandas()
     scored, warned = then.result("churn_scores"), then.result("warning_list")
-    return look_back.scored_before_table(scored, warned, outcomes.to_pandas(), actions)
+    return look_back.scored_before_table(scored, warned, outcomes.to_pyarrow().to_pandas(), actions)
 
 
 def _churn_drift(ws: Workspace) -> Frame:
@@ -234,6 +234,14 @@ CHURN = (
         lambda ws, churn_predictions, champion: calibration.calibration_table(churn_predictions, champion=champion),
         inputs=("churn_predictions", "champion"),
         schema=calibration.CALIBRATION_SCHEMA,
+    ),
+    Result(
+        "calibration",
+        "document",
+        lambda ws, churn_backtest, churn_predictions, champion: calibration.calibration_document(
+            churn_backtest, churn_predictions, champion=champion
+        ),
+        inputs=("churn_backtest", "churn_predictions", "champion"),
     ),
     Result(
         "champion_model",

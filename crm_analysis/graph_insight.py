@@ -64,7 +64,7 @@ def _churn_signals(ws: Workspace) -> Frame:
         active_within_days=settings.active_within_days,
         settings=settings.insight.signals,
     )
-    return signals.signals_table(facts.to_pandas(), settings=settings.insight.signals)
+    return signals.signals_table(facts.to_pyarrow().to_pandas(), settings=settings.insight.signals)
 
 
 def _signal_counts(ws: Workspace, churn_signals: Frame) -> Frame:

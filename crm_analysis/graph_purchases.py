@@ -79,7 +79,8 @@ def _contacts(ws: Workspace) -> Frame | None:
         return None
     rows = ws.rows("customer_periods")
     now = rows.filter(rows.quarter_start == ibis.literal(ws.quarter.start))
-    return now.select("customer_id", contact_count=now.interaction_in_count + now.interaction_out_count).to_pandas()
+    counts = now.select("customer_id", contact_count=now.interaction_in_count + now.interaction_out_count)
+    return counts.to_pyarrow().to_pandas()
 
 
 def _priority(ws: Workspace) -> Document:

@@ -37,20 +37,22 @@ def note_backtest(champion: Mapping[str, Any]) -> Message:
     return message("note.backtest_one" if champion["origin_count"] == 1 else "note.backtest")
 
 
-def finding_calibration(interval: Mapping[str, Any]) -> Message:
-    """Return whether probabilities come true over the held-out origins, or that these are too few to tell.
+def finding_calibration(document: Mapping[str, Any]) -> Message:
+    """Return whether probabilities come true at the held-out origins, and what too few of them cannot tell.
 
-    :func:`crm_analysis.churn.calibration.calibration_interval` -> message
+    :func:`crm_analysis.churn.calibration.calibration_document` -> message
     """
-    if interval["slope"] is None:
-        return message("churn.calibration_few", origin_count=interval["origin_count"])
-    numbers = {f"{name}{end}": round(interval[name][place], 2)
+    if document["interval_kind"] is None:
+        return message("churn.calibration_none", origin_count=document["origin_count"])
+    (intercept, slope), told = (document["intercept"], document["slope"]), "off"
+    if intercept[1] <= 0 <= intercept[2] and slope[1] <= 1 <= slope[2]:
+        told = "holds"
+    numbers = {f"{name}{end}": round(document[name][place], 2)
                for name in ("intercept", "slope") for place, end in enumerate(("", "_low", "_high"))}  # fmt: skip
-    holds = (
-        interval["intercept"][1] <= 0 <= interval["intercept"][2] and interval["slope"][1] <= 1 <= interval["slope"][2]
-    )
-    return message("churn.calibration_holds" if holds else "churn.calibration_off",
-                   origin_count=interval["origin_count"], **numbers)  # fmt: skip
+    found = message(f"churn.calibration_{told}", origin_count=document["origin_count"], **numbers)
+    if document["interval_kind"] == "origins":
+        return found
+    return message("churn.calibration_few", found=found, n=document["n"])
 
 
 def format_backtest(backtest: pd.DataFrame) -> pd.DataFrame:

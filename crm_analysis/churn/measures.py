@@ -59,7 +59,7 @@ def quality(
     base = float(labels.mean())
     length = min(settings.list_length, len(labels))
     precision = precision_at(labels, scores, length=length)
-    odds = _log_odds(probability)
+    odds = log_odds(probability)
     is_flat = bool(np.ptp(odds) == 0)
     warning = settings.model.warning
     lost = top_sum(labels * at_stake, probability * at_stake, length=length)
@@ -78,7 +78,8 @@ def quality(
     }
 
 
-def _log_odds(probability: Floats) -> Floats:
+def log_odds(probability: Floats) -> Floats:
+    """Return the log-odds of probabilities, which are kept a millionth away from 0 and 1."""
     inside = np.clip(probability, _LEAST, 1 - _LEAST)
     return np.log(inside / (1 - inside))
 

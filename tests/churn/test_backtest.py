@@ -17,7 +17,7 @@ from crm_analysis.churn.backtest import (
     choose_champion,
     churn_predictions,
 )
-from crm_analysis.churn.calibration import CALIBRATION_SCHEMA, calibration_interval, calibration_table
+from crm_analysis.churn.calibration import CALIBRATION_SCHEMA, calibration_document, calibration_table
 from crm_analysis.churn.labels import check_churn_data
 from crm_analysis.churn.measures import precision_at
 from crm_analysis.churn.model import MODELS, RULES
@@ -46,19 +46,48 @@ def champion(backtest: pd.DataFrame, predictions: pd.DataFrame, status: dict) ->
     return choose_champion(backtest, predictions, status=status)
 
 
+NOBODY = pd.DataFrame(columns=["customer_id", "is_churned", "boosting_probability"])
+
+
 def test_calibration_over_origins_by_hand() -> None:
     rows = pd.DataFrame({"model": ["boosting"] * 3 + ["recency"], "calibration_intercept": [-0.1, 0.0, 0.1, 9.0],
-                         "calibration_slope": [1.2, 1.3, 1.4, 9.0]})  # fmt: skip
-    found = calibration_interval(rows, champion={"model": "boosting"})
+                         "calibration_slope": [1.2, 1.3, 1.4, 9.0], "n": 50})  # fmt: skip
+    found = calibration_document(rows, NOBODY, champion={"model": "boosting"})
     half = 4.302653 * 0.1 / 3**0.5  # t with two degrees of freedom
+    assert (found["interval_kind"], found["origin_count"], found["n"]) == ("origins", 3, 150)
     assert found["intercept"] == pytest.approx((0, -half, half), abs=1e-5)
     assert found["slope"] == pytest.approx((1.3, 1.3 - half, 1.3 + half), abs=1e-5)
     assert findings.finding_calibration(found).id == "churn.calibration_off"
-    right = calibration_interval(rows.assign(calibration_slope=[0.9, 1.0, 1.1, 9.0]), champion={"model": "boosting"})
-    assert findings.finding_calibration(right).id == "churn.calibration_holds"
-    few = calibration_interval(rows.head(2), champion={"model": "boosting"})
-    assert findings.finding_calibration(few).args == {"origin_count": 2}
-    assert calibration_interval(rows, champion={"model": None})["origin_count"] == 0
+    right = rows.assign(calibration_slope=[0.9, 1.0, 1.1, 9.0])
+    right_found = calibration_document(right, NOBODY, champion={"model": "boosting"})
+    assert findings.finding_calibration(right_found).id == "churn.calibration_holds"
+    nothing = calibration_document(rows, NOBODY, champion={"model": None})
+    flat = calibration_document(rows.assign(calibration_slope=np.nan), NOBODY, champion={"model": "boosting"})
+    assert nothing["interval_kind"] is flat["interval_kind"] is None
+    assert findings.finding_calibration(nothing).args == {"origin_count": 0}
+
+
+def test_calibration_of_one_origin_is_told_with_the_chance_of_customers() -> None:
+    rng = np.random.default_rng(8)
+    odds = rng.normal(0, 1.2, 4_000)
+    left = rng.random(4_000) < 1 / (1 + np.exp(-(0.5 + odds)))
+    predictions = pd.DataFrame({"customer_id": [f"c{k}" for k in range(4_000)], "is_churned": left,
+                                "boosting_probability": 1 / (1 + np.exp(-odds))})  # fmt: skip
+    backtest = pd.DataFrame({"model": ["boosting"], "n": 4_000, "calibration_slope": [1.0]})
+    found = calibration_document(backtest, predictions, champion={"model": "boosting"})
+    assert found["interval_kind"] == "customers"
+    middle, low, high = found["intercept"]
+    assert low < 0.5 < high
+    chance = 1 / (1 + np.exp(-(middle + odds)))  # information of the intercept: sum of p (1 - p)
+    assert (high - low) / 2 == pytest.approx(1.96 / np.sqrt((chance * (1 - chance)).sum()), rel=0.03)
+    assert found["slope"][1] < 1 < found["slope"][2]
+    told = findings.finding_calibration(found)
+    assert told.id == "churn.calibration_few"
+    assert told.args["found"].id == "churn.calibration_off"
+    # the same customers once more tell nothing new
+    twice = pd.concat([predictions, predictions], ignore_index=True)
+    again = calibration_document(backtest, twice, champion={"model": "boosting"})
+    assert again["intercept"] == pytest.approx(found["intercept"], abs=1e-3)
 
 
 def test_only_later_origins_are_held_out(predictions: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crm_analysis.base.words import LANGUAGES, Message, Words
-from crm_analysis.churn.calibration import calibration_interval
+from crm_analysis.churn.findings import finding_calibration
 from crm_analysis.churn.horizon import horizon_document, horizon_table, purchase_gaps_table
 from crm_analysis.churn.measures import auc_influence
 from crm_analysis.opening import open_workspace
@@ -72,13 +72,20 @@ def test_probabilities_come_true_within_chance_and_season(company: Workspace) ->
     off = (calibration["predicted_rate"] - calibration["observed_rate"]).abs()
     chance = (calibration["observed_high"] - calibration["observed_low"]) / 2
     assert (off <= chance + drift).all()
-    found = calibration_interval(company.result("churn_backtest"), champion=champion)
+    found = company.result("calibration")
+    told = Words("en").say(finding_calibration(found))
     if company.quarter.year == 1998:
+        assert found["interval_kind"] == "origins"
+        assert "come true within" in told
         assert found["intercept"][1] <= 0 <= found["intercept"][2]
         assert found["slope"][1] <= 1 <= found["slope"][2]
         assert off.max() < 0.015
     else:
-        assert found == {"origin_count": 1, "intercept": None, "slope": None}  # one origin cannot tell
+        # one held-out quarter, in which more left than ever before: the report says that it is off, and by how much
+        assert (found["origin_count"], found["interval_kind"]) == (1, "customers")
+        assert found["intercept"][1] > 0
+        assert "do not come true" in told
+        assert "season" in told
     weighted = float((off * calibration["n"]).sum() / calibration["n"].sum())
     assert weighted < 0.08
     assert champion["means"][champion["model"]]["brier"] < 0.25
