@@ -4,8 +4,10 @@ A cause is a set of features that show one thing (`inputs.CAUSES`). Its contribu
 typical customer who was kept (medians at the origins that taught). For logistic regression it is exact and additive:
 coefficient x (value - reference), summed over the cause's features; all causes together give the difference of
 log-odds. For boosting it is counterfactual: log-odds as they are less log-odds with this cause's features set to the
-reference; such contributions need not add up, as causes work together. For a rule there is one cause, silence: what it
-looks at, days or the purchases expected, set to that of the typical customer.
+reference; such contributions need not add up, as causes work together. For a rule there is one cause: what it
+looks at, set to that of the typical customer.
+
+A cause is named only where the customer's own numbers show it (:mod:`crm_analysis.churn.cause_facts`).
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
-from crm_analysis.base.words import Message, Words, message
+from crm_analysis.base.words import Words
+from crm_analysis.churn.cause_facts import fact_message, facts_table
 from crm_analysis.churn.inputs import BASELINE_COLUMN, CAUSES, MODEL_FEATURES, model_matrix
 from crm_analysis.churn.learners import prepared
 from crm_analysis.churn.model import FittedChurn
@@ -23,7 +26,7 @@ from crm_analysis.churn.model import FittedChurn
 Floats = npt.NDArray[np.float64]
 CONTRIBUTIONS_SCHEMA: ResultSchema = {
     "customer_id": DIRECT, "churn_cause": SENSITIVE, "log_odds_added": SENSITIVE, "cause_rank": SENSITIVE,
-    "figure_now": SENSITIVE, "figure_usual": SENSITIVE,
+    "churn_fact": SENSITIVE, "figure_now": SENSITIVE, "figure_usual": SENSITIVE,
 }  # fmt: skip
 CAUSE_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
     ["churn_cause", "first_count", "named_count", "log_odds_added_mean"], OPEN
@@ -31,26 +34,13 @@ CAUSE_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
 REASONS = 3
 _DIGITS = 4
 _LEAST = 1e-6
-#: The two plain numbers of a cause: how it is with the customer, and what to hold it against.
-FIGURES: dict[str, tuple[str, str | None]] = {
-    "silence": ("recency_days", "gap_mean_days"),
-    "frequency": ("order_count_90d", "order_count_90d_before"),
-    "spend": ("spend_amount_90d", "spend_amount_90d_before"),
-    "newness": ("order_count", "tenure_days"),
-    "service": ("complaint_count_365d", "first_response_hours_mean_365d"),
-    "satisfaction": ("survey_score_last", "survey_score_mean"),
-    "discount": ("discount_share", None),
-    "refunds": ("refund_count", "refund_amount"),
-    "contact": ("interaction_out_count_90d", None),
-    "contract": ("contract_days_left", None),
-}
 
 
 def cause_log_odds(customers: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
     """Return what each cause adds to the log-odds of each customer.
 
     columns of ``FEATURE_COLUMNS`` -> a column per cause of ``CAUSES``, rows as given; for a rule all are empty but
-    that of silence
+    one
     """
     matrix = model_matrix(customers).to_numpy()
     if fitted.name == "logistic":
@@ -77,9 +67,10 @@ def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn
     """Return log-odds less those with the cause's features at the reference."""
     if fitted.is_rule:
         added = pd.DataFrame(np.nan, index=range(len(customers)), columns=list(CAUSES))
-        looked_at = BASELINE_COLUMN if fitted.name == "expected_purchases" else "recency_days"
+        is_expected = fitted.name == "expected_purchases"
+        looked_at, cause = (BASELINE_COLUMN, "expectation") if is_expected else ("recency_days", "silence")
         usual = customers.assign(**{looked_at: fitted.reference[MODEL_FEATURES.index(looked_at)]})
-        added["silence"] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
+        added[cause] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
         return added
     now = fitted.log_odds(matrix)
     by_cause = {}
@@ -106,36 +97,26 @@ def contributions_table(
 
     Notes
     -----
-    Only causes that raise the log-odds by ``minimum_log_odds`` are reasons, so that a customer may have fewer than
-    three, or none. Ties by the order of ``CAUSES``. ``figure_now`` and ``figure_usual`` are the features of
-    ``FIGURES``. The method is told at the top of this module; a contribution shows what the model rests on, not what
-    made the customer leave.
+    Only causes that raise the log-odds by ``minimum_log_odds``, and of which a fact holds, are reasons, so that a
+    customer may have fewer than three, or none. Ties by the order of ``CAUSES``. ``churn_fact``, ``figure_now`` and
+    ``figure_usual`` are those of :func:`~crm_analysis.churn.cause_facts.facts_table`. The method is told at the top of
+    this module; a contribution shows what the model rests on, not what made the customer leave.
     """
     wanted = pd.DataFrame({"customer_id": pd.Series(list(customer_ids), dtype="str")})
     rows = wanted.merge(features, on="customer_id", how="inner", validate="one_to_one")
     if fitted is None or rows.empty:
         return pd.DataFrame(columns=list(CONTRIBUTIONS_SCHEMA))
     added = cause_log_odds(rows, fitted).round(_DIGITS).to_numpy()
-    causes = np.array(list(CAUSES))
-    order = np.argsort(-np.nan_to_num(added, nan=-np.inf), axis=1, kind="stable")[:, :REASONS]
-    found = []
-    for rank in range(order.shape[1]):
-        place = order[:, rank]
-        value = added[np.arange(len(rows)), place]
-        found.append(pd.DataFrame({
-            "customer_id": rows["customer_id"], "place": np.arange(len(rows)), "churn_cause": causes[place],
-            "log_odds_added": value, "cause_rank": rank + 1,
-        }).loc[value >= fitted.settings.model.warning.minimum_log_odds])  # fmt: skip
-    table = pd.concat(found).sort_values(["place", "cause_rank"], ignore_index=True)
-    for column, which in (("figure_now", 0), ("figure_usual", 1)):
-        table[column] = float("nan")
-        for cause, names in FIGURES.items():
-            is_this, name = table["churn_cause"] == cause, names[which]
-            if name is not None:
-                values = rows[name].to_numpy(dtype=float)
-                table.loc[is_this, column] = values[table.loc[is_this, "place"].to_numpy()].round(_DIGITS)
-    table["churn_cause"] = table["churn_cause"].astype("str")
-    return table[list(CONTRIBUTIONS_SCHEMA)]
+    facts = facts_table(rows, fitted)
+    cause = facts["churn_cause"].map({name: place for place, name in enumerate(CAUSES)}).to_numpy()
+    table = facts.assign(log_odds_added=added[facts["place"].to_numpy(), cause], cause_place=cause)
+    table = table.loc[table["log_odds_added"] >= fitted.settings.model.warning.minimum_log_odds]
+    table = table.sort_values(["place", "log_odds_added", "cause_place"], ascending=[True, False, True])
+    table["cause_rank"] = table.groupby("place").cumcount() + 1
+    table = table.loc[table["cause_rank"] <= REASONS].reset_index(drop=True)
+    table["customer_id"] = rows["customer_id"].to_numpy()[table["place"].to_numpy()]
+    text = dict.fromkeys(["customer_id", "churn_cause", "churn_fact"], "str")
+    return table[list(CONTRIBUTIONS_SCHEMA)].astype(text).round({"figure_now": _DIGITS, "figure_usual": _DIGITS})
 
 
 def cause_sizes_table(contributions: pd.DataFrame) -> pd.DataFrame:
@@ -160,18 +141,10 @@ def cause_sizes_table(contributions: pd.DataFrame) -> pd.DataFrame:
     return table[list(CAUSE_SIZES_SCHEMA)].reset_index(drop=True)
 
 
-def reason_message(cause: str, *, now: float, usual: float) -> Message:
-    """Return a reason with its plain numbers, such as days of silence beside the customer's own rhythm."""
-    is_alone = FIGURES[cause][1] is None or usual != usual  # NaN is unequal to itself
-    if now != now:
-        return message(f"churn_reason.{cause}_unknown")
-    return message(f"churn_reason.{cause}" if not is_alone else f"churn_reason.{cause}_alone", now=now, usual=usual)
-
-
 def format_reasons(contributions: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the reasons of each customer as one text: ``customer_id, reasons``; for the workbook alone."""
     said = [
-        words.say(reason_message(row.churn_cause, now=row.figure_now, usual=row.figure_usual))  # type: ignore[arg-type]
+        words.say(fact_message(row.churn_fact, now=row.figure_now, usual=row.figure_usual))  # type: ignore[arg-type]
         for row in contributions.itertuples()
     ]
     texts = pd.DataFrame({"customer_id": contributions["customer_id"], "reasons": pd.Series(said, dtype="str")})

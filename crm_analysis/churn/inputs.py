@@ -27,9 +27,10 @@ BASELINE_COLUMN = "expected_purchase_count"
 MODEL_FEATURES = (*FEATURE_COLUMNS, *DERIVED_FEATURES, BASELINE_COLUMN)
 #: What a customer may leave for, in business terms, and the features that show it; each feature shows one cause.
 CAUSES: Mapping[str, tuple[str, ...]] = {
-    "silence": ("recency_days", "gap_mean_days", "gap_spread_days", "lateness_ratio", BASELINE_COLUMN),
-    "frequency": ("order_count_30d", "order_count_90d", "order_count_180d", "order_count_365d",
-                  "order_count_90d_before", "order_count_365d_before", "order_trend_ratio"),
+    "silence": ("recency_days", "lateness_ratio"),
+    "expectation": (BASELINE_COLUMN,),
+    "frequency": ("gap_mean_days", "gap_spread_days", "order_count_30d", "order_count_90d", "order_count_180d",
+                  "order_count_365d", "order_count_90d_before", "order_count_365d_before", "order_trend_ratio"),
     "spend": ("spend_amount_30d", "spend_amount_90d", "spend_amount_180d", "spend_amount_365d",
               "spend_amount_90d_before", "basket_mean_amount"),
     "newness": ("tenure_days", "order_count", "order_day_count", "spend_amount", "gap_count"),

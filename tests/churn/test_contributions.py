@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,14 @@ from crm_analysis.base.privacy import check_columns
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.churn import figures
 from crm_analysis.churn import practice_findings as findings
+from crm_analysis.churn.cause_facts import FACTS, fact_message, facts_table
 from crm_analysis.churn.contributions import (
     CAUSE_SIZES_SCHEMA,
     CONTRIBUTIONS_SCHEMA,
-    FIGURES,
     cause_log_odds,
     cause_sizes_table,
     contributions_table,
     format_reasons,
-    reason_message,
 )
 from crm_analysis.churn.inputs import CAUSES, MODEL_FEATURES, model_matrix
 from crm_analysis.churn.model import fit_churn
@@ -37,7 +37,7 @@ def fitted(request, training, settings):
 def test_every_feature_shows_one_cause() -> None:
     shown = [name for features in CAUSES.values() for name in features]
     assert sorted(shown) == sorted(MODEL_FEATURES)
-    assert set(FIGURES) == set(CAUSES)
+    assert set(FACTS) == set(CAUSES)
 
 
 def test_linear_contributions_add_up_exactly(training, settings, features_now) -> None:
@@ -100,18 +100,56 @@ def test_reasons_are_ranked_have_numbers_and_words(fitted, features_now) -> None
         assert len(said) == table["customer_id"].nunique()
         assert words.say(findings.finding_reasons(sizes, listed_count=60))
         assert figures.plot_causes(sizes, words=words).axes[0].get_xlabel()
-    assert Words("zh").say(reason_message("silence", now=95, usual=30)) == "已沉默95天，自身平均间隔30天"
-    assert Words("en").say(reason_message("silence", now=95, usual=30)) == "silent for 95 days, own mean gap 30"
+    assert Words("zh").say(fact_message("silence_own", now=95, usual=30)) == "已沉默95天，自身平均间隔30天"
+    assert Words("en").say(fact_message("silence_own", now=95, usual=30)) == "silent for 95 days, own mean gap 30"
 
 
-def test_every_cause_has_words_with_and_without_numbers() -> None:
-    nan = float("nan")
+def test_every_cause_and_fact_has_words() -> None:
     for lang in LANGUAGES:
         words = Words(lang)
-        for cause in CAUSES:
+        for cause, facts in FACTS.items():
             assert words.word(f"churn_cause.{cause}")
-            for now, usual in ((1.0, 2.0), (1.0, nan), (nan, nan)):
-                assert words.say(reason_message(cause, now=now, usual=usual))
+            for fact in facts:
+                assert "2" in words.say(fact_message(fact.name, now=2.0, usual=7.0))
+
+
+def test_a_fact_is_told_only_where_it_holds(training, settings, features_now) -> None:
+    fitted = fit_churn(training, name="logistic", settings=settings)
+    reference = dict.fromkeys(MODEL_FEATURES, 10.0)
+    like = replace(fitted, reference=tuple(reference.values()))
+    typical = features_now.head(1).assign(**dict.fromkeys(MODEL_FEATURES, 10.0))
+    changes = [
+        {"contract_days_left": np.nan},  # like the typical customer, without a contract
+        {"recency_days": 64.0, "gap_mean_days": 142.0, "contract_days_left": 120.0},  # not late; buys seldom
+        {"recency_days": 64.0, "gap_mean_days": np.nan, "contract_days_left": -455.0},
+        {"order_count_90d": 9.0, "spend_amount_90d": 9.0, "survey_score_last": 9.0, "contract_days_left": 89.0},
+        {"tenure_days": 9.0, "survey_answered_count": 0.0, "survey_score_last": np.nan, "interaction_out_count_90d": 11.0,
+         "contract_days_left": 90.0},
+    ]  # fmt: skip
+    rows = pd.concat([typical.assign(**change) for change in changes], ignore_index=True)
+    table = facts_table(rows, like)
+    told = {
+        place: dict(zip(part["churn_fact"], part["figure_now"], strict=True)) for place, part in table.groupby("place")
+    }
+    assert told == {
+        1: {"frequency_seldom": 142.0},
+        2: {"silence_typical": 64.0, "contract_ended": 455.0},
+        3: {"frequency_fewer": 9.0, "spend_less": 9.0, "satisfaction_fallen": 9.0, "contract_near": 89.0},
+        4: {"newness_young": 9.0, "satisfaction_unanswered": 0.0},
+    }
+    assert table.loc[table["churn_fact"] == "contract_ended", "figure_usual"].isna().all()
+
+
+def test_no_reason_contradicts_the_customers_own_numbers(fitted, features_now) -> None:
+    table = contributions_table(features_now, fitted, customer_ids=features_now["customer_id"].tolist())
+    known = features_now.set_index("customer_id")
+    late = table.loc[table["churn_fact"] == "silence_own"]
+    own = known.loc[late["customer_id"]]
+    assert len(late) > 50
+    assert (own["recency_days"] > own["gap_mean_days"]).all()
+    fewer = known.loc[table.loc[table["churn_fact"] == "frequency_fewer", "customer_id"]]
+    assert (fewer["order_count_90d"] < fewer["order_count_90d_before"]).all()
+    assert table["log_odds_added"].gt(0).all()
 
 
 def test_a_rule_of_silence_has_one_reason(training, settings, features_now) -> None:
@@ -122,7 +160,7 @@ def test_a_rule_of_silence_has_one_reason(training, settings, features_now) -> N
     other = fit_churn(known, name="expected_purchases", settings=settings)
     now = features_now.assign(expected_purchase_count=features_now["order_count_90d"].astype(float))
     told = contributions_table(now, other, customer_ids=now["customer_id"].tolist())
-    assert set(told["churn_cause"]) == {"silence"}
+    assert set(told["churn_cause"]) == {"expectation"}
     few = now.loc[now["expected_purchase_count"] < other.reference[-1], "customer_id"]
     assert set(told["customer_id"]) <= set(few)  # only who is expected to buy less than the typical customer
     assert contributions_table(features_now, None, customer_ids=["c"]).empty
