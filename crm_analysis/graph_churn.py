@@ -87,7 +87,7 @@ def _churn_scores(ws: Workspace, champion_model: Document) -> Frame:
 
 
 def _churn_reasons(ws: Workspace, churn_scores: Frame, champion_model: Document) -> Frame:
-    first = churn_scores.head(warnings.list_length(ws.settings.churn))
+    first = churn_scores.head(ws.settings.churn.list_capacity)
     if first.empty:
         return pd.DataFrame(columns=list(contributions.CONTRIBUTIONS_SCHEMA))
     listed = ws.stage(first[["customer_id"]], "reasons_for")
@@ -281,7 +281,7 @@ CHURN = (
         "churn_bands",
         "frame",
         lambda ws, churn_scores: scores.churn_bands_table(
-            churn_scores, list_length=warnings.list_length(ws.settings.churn)
+            churn_scores, list_length=ws.settings.churn.list_capacity
         ),
         inputs=("churn_scores",),
         sections=("churn",),

@@ -8,7 +8,6 @@ import pandas as pd
 
 from crm_analysis.base.period import Quarter
 from crm_analysis.churn import fairness, fairness_groups, reasons, signal_facts, signal_record, signals, survival
-from crm_analysis.churn.warnings import list_length
 from crm_analysis.graph_past import beginning, first_order_date, replayed
 from crm_analysis.segmentation.ranks import ranked_tiers
 from crm_analysis.sources.purchases import counted_orders
@@ -123,8 +122,8 @@ def _judged(ws: Workspace, predictions: Frame, champion: Document) -> Frame | No
     """Return the latest held-out origin as the champion saw it; nothing without one."""
     if predictions.empty or champion["model"] is None:
         return None
-    length = list_length(ws.settings.churn)
-    return fairness_groups.select_judged(predictions, model=champion["model"], list_length=length)
+    capacity = ws.settings.churn.list_capacity
+    return fairness_groups.select_judged(predictions, model=champion["model"], list_length=capacity)
 
 
 def _origin(ws: Workspace, judged: Frame | None) -> date:

@@ -212,6 +212,14 @@ class ChurnSettings(_Frozen):
     model: ChurnModelSettings = ChurnModelSettings()
     insight: InsightSettings = InsightSettings()
 
+    @property
+    def list_capacity(self) -> int:
+        """Customers on the warning list: what people can contact where that is given, else ``list_length``."""
+        warning = self.model.warning
+        if warning.people is not None and warning.contacts_per_person is not None:
+            return warning.people * warning.contacts_per_person
+        return self.list_length
+
 
 class StrategyRow(_Frozen):
     """One row of the strategy table (T1): what is done for a tier, by whom, by when."""

@@ -24,7 +24,7 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from gettext import GNUTranslations
 from importlib.resources import files
 from io import BytesIO
@@ -188,6 +188,7 @@ class Words(string.Formatter):
         styles: dict[str, Callable[[Any], str]] = {
             "int": self.format_int,
             "number": self.format_number,
+            "fine": partial(self.format_number, digits=4),
             "compact": self.format_compact,
             "money": self.format_money,
             "percent": self.format_percent,

@@ -26,7 +26,8 @@ PREDICTIONS_SCHEMA: ResultSchema = (
 )
 BACKTEST_SCHEMA: ResultSchema = dict.fromkeys(
     ["origin_date", "model", "n", "base_rate", "auc", "average_precision", "brier", "calibration_intercept",
-     "calibration_slope", "list_count", "precision_rate", "lift", "value_saved_amount"], OPEN,
+     "calibration_slope", "list_count", "precision_rate", "lift", "list_precision_rate", "value_saved_amount",
+     "spend_saved_amount"], OPEN,
 )  # fmt: skip
 INTERVALS_SCHEMA: ResultSchema = dict.fromkeys(
     ["model", "churn_measure", "origin_date", "measure_value", "measure_low", "measure_high", "interval_kind",
@@ -178,12 +179,14 @@ def choose_champion(backtest: pd.DataFrame, predictions: pd.DataFrame, *, status
     dict
         ``status, model`` (``None`` without a backtest), ``is_model, beats_chance, rule``, ``message``,
         ``origin_count``, ``n``, ``comparison`` (best model against best rule), and ``means``: per model its mean
-        ``average_precision``, ``auc``, ``brier``, ``precision_rate``, ``lift`` and ``value_saved_amount``.
+        ``base_rate, average_precision, auc, brier, precision_rate, lift, list_precision_rate, value_saved_amount`` and
+        ``spend_saved_amount``.
     """
     if backtest.empty:
         return {"status": "insufficient", "model": None, "is_model": False, "beats_chance": False, "rule": None,
                 "message": status["message"], "origin_count": 0, "n": 0, "comparison": {}, "means": {}}  # fmt: skip
-    measures = ["average_precision", "auc", "brier", "precision_rate", "lift", "value_saved_amount"]
+    measures = ["base_rate", "average_precision", "auc", "brier", "precision_rate", "lift", "list_precision_rate",
+                "value_saved_amount", "spend_saved_amount"]  # fmt: skip
     is_everywhere = backtest.groupby("model")["origin_date"].nunique() == backtest["origin_date"].nunique()
     rounded = backtest.groupby("model")[measures].mean().round(6).loc[is_everywhere]
     means = {str(name): {m: float(row[m]) for m in measures} for name, row in rounded.iterrows()}

@@ -27,7 +27,8 @@ def calibration_document(
     Returns
     -------
     dict
-        ``origin_count``, ``n`` predictions; ``interval_kind``: ``origins``, or ``customers`` with fewer than three
+        ``origin_count``, ``n`` predictions, ``intercept_least`` and ``intercept_most`` of single origins;
+        ``interval_kind``: ``origins``, or ``customers`` with fewer than three
         origins; per ``intercept`` and ``slope`` a triple of value, low and high. The kind and both triples are ``None``
         without a champion, or where all its probabilities are equal.
 
@@ -44,6 +45,8 @@ def calibration_document(
         return found
     if len(own) < _LEAST_ORIGINS:
         return found | {"interval_kind": "customers"} | _over_customers(predictions, model=champion["model"])
+    found |= {"intercept_least": float(own["calibration_intercept"].min()),
+              "intercept_most": float(own["calibration_intercept"].max())}  # fmt: skip
     triples = {name: _over_origins(own[f"calibration_{name}"].astype(float)) for name in ("intercept", "slope")}
     return found | {"interval_kind": "origins"} | triples
 

@@ -70,10 +70,10 @@ def fairness_table(
     Returns
     -------
     pandas.DataFrame
-        Columns of ``FAIRNESS_SCHEMA``, by measure, attribute and group. ``selection_rate``: on the list of the highest
-        scores; ``false_positive_rate``: selected among those who stayed; ``false_negative_rate``: not selected among
-        those who left; ``calibration_gap``: mean predicted less observed rate, above 0 when the risk is overstated;
-        ``auc``: ranking within the group; ``discount_share``: of what would have been paid without discounts.
+        Columns of ``FAIRNESS_SCHEMA``, by measure, attribute and group. ``selection_rate``: on the list of the largest
+        expected loss; ``false_positive_rate``: selected among those who stayed; ``false_negative_rate``: not selected
+        among those who left; ``calibration_gap``: mean predicted less observed rate, above 0 when the risk is
+        overstated; ``auc``: ranking within the group; ``discount_share``: of what would have been paid without discounts.
         ``difference`` is group less rest. ``fairness_verdict``: ``differs`` where ``p_adjusted`` is below ``level``,
         else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there is no
         other group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that nothing
@@ -212,11 +212,14 @@ def fairness_document(
     -------
     dict
         ``status``: ``ok`` or ``insufficient``; ``origin`` (none without a model that was held out), ``n`` customers at
-        the origin, else all; ``compared_count``, ``differs_count``, ``hidden_count``, ``too_few_count`` of comparisons;
-        ``largest``: the clear difference that is largest in units of its interval, per measure (rows of
+        the origin, else all; ``list_count`` selected there, ``missed_least_rate``: share of the churners that a list of
+        that length misses at least; ``compared_count``, ``differs_count``, ``hidden_count``, ``too_few_count`` of
+        comparisons; ``largest``: the clear difference that is largest in units of its interval, per measure (rows of
         ``fairness_table``); ``unknown``: per attribute the customers among ``n`` without a known group; and
         ``context``.
     """
+    listed = 0 if judged is None else int(judged["is_selected"].sum())
+    churned = 0 if judged is None else int(judged["is_churned"].sum())
     known = groups if judged is None else judged[["customer_id"]].merge(groups, on="customer_id", how="left")
     unknown = {name: int(known[name].isna().sum()) for name in ATTRIBUTES}
     verdicts = table["fairness_verdict"].value_counts()
@@ -229,6 +232,8 @@ def fairness_document(
         "status": "ok" if compared else "insufficient",
         "origin": None if judged is None or judged.empty else str(judged["origin"].iloc[0]),
         "n": len(known),
+        "list_count": listed,
+        "missed_least_rate": None if not churned else round(max(0, churned - listed) / churned, 6),
         "compared_count": compared,
         **{f"{name}_count": int(verdicts.get(name, 0)) for name in ("differs", "hidden", "too_few")},
         "largest": [{str(key): value for key, value in row.items()} for row in largest],

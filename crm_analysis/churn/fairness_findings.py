@@ -52,6 +52,13 @@ def note_fairness(document: Mapping[str, Any]) -> Message:
                    **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip
 
 
+def note_capacity(document: Mapping[str, Any]) -> Message:
+    """Return what a list of limited length misses at least, whomever it holds."""
+    if document["missed_least_rate"] is None:
+        return message("fairness.note_capacity_none")
+    return message("fairness.note_capacity", list_count=document["list_count"], rate=document["missed_least_rate"])
+
+
 def note_treatment(document: Mapping[str, Any]) -> Message:
     """Return what is meant by best tier, win-back offer, its cost and discount."""
     names = ("top_tier", "silence_days", "offers_from")

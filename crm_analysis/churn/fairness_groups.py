@@ -45,10 +45,11 @@ def groups_table(customers: pd.DataFrame, *, origin: date, settings: FairnessSet
 
 
 def select_judged(predictions: pd.DataFrame, *, model: str, list_length: int) -> pd.DataFrame:
-    """Return the latest held-out origin with who would have been on a list of the highest scores.
+    """Return the latest held-out origin with who would have been on the warning list.
 
-    ``churn_predictions`` -> ``customer_id, origin, is_churned, score, probability, is_selected``; equal scores are
-    ordered by id, so that the list has exactly ``list_length`` customers
+    ``churn_predictions`` -> ``customer_id, origin, is_churned, score, probability, is_selected``, the largest expected
+    loss (probability x amount at stake) first as on the list, equal ones by id; at most ``list_length`` are selected,
+    and nobody without an expected loss
     """
     latest = predictions.loc[predictions["origin"] == predictions["origin"].max()]
     judged = pd.DataFrame({
@@ -58,8 +59,9 @@ def select_judged(predictions: pd.DataFrame, *, model: str, list_length: int) ->
         "score": latest[f"{model}_score"].astype(float),
         "probability": latest[f"{model}_probability"].astype(float),
     })  # fmt: skip
-    judged = judged.sort_values(["score", "customer_id"], ascending=[False, True], ignore_index=True)
-    return judged.assign(is_selected=np.arange(len(judged)) < list_length)
+    judged["loss"] = (judged["probability"] * latest["at_stake_amount"].astype(float)).round(2)
+    judged = judged.sort_values(["loss", "customer_id"], ascending=[False, True], ignore_index=True)
+    return judged.assign(is_selected=(judged.index < list_length) & (judged["loss"] > 0)).drop(columns="loss")
 
 
 def top_tier_table(segments: pd.DataFrame, *, ranked: Sequence[str]) -> pd.DataFrame:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from crm_analysis.base.words import Message, message
+from crm_analysis.base.words import ABSENT, Message, Words, message
 from crm_analysis.churn.model import RULES
 
 _SHOWN = ("origin_date", "model", "n", "auc", "average_precision", "brier", "precision_rate", "lift",
-          "value_saved_amount")  # fmt: skip
+          "list_precision_rate", "value_saved_amount")  # fmt: skip
 _COMPARED = ("auc", "average_precision", "brier", "lift", "value_saved_amount")
 
 
@@ -51,7 +51,8 @@ def finding_calibration(document: Mapping[str, Any]) -> Message:
                for name in ("intercept", "slope") for place, end in enumerate(("", "_low", "_high"))}  # fmt: skip
     found = message(f"churn.calibration_{told}", origin_count=document["origin_count"], **numbers)
     if document["interval_kind"] == "origins":
-        return found
+        ends = {name: round(document[f"intercept_{name}"], 2) for name in ("least", "most")}
+        return message("churn.calibration_quarters", found=found, **ends)
     return message("churn.calibration_few", found=found, n=document["n"])
 
 
@@ -60,11 +61,40 @@ def format_backtest(backtest: pd.DataFrame) -> pd.DataFrame:
     return backtest[list(_SHOWN)]
 
 
-def format_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
-    """Return the quality of models and rules over all held-out origins with its 95 % interval, for reading."""
+def finding_list(champion: Mapping[str, Any], *, list_count: int) -> Message:
+    """Return how the list as it is issued did at the held-out origins, beside a list that needs no model."""
+    if champion["model"] is None:
+        return message("churn.list_none")
+    means = champion["means"][champion["model"]]
+    return message(
+        "churn.list", list_count=list_count, precision=means["list_precision_rate"], base=means["base_rate"],
+        saved=means["value_saved_amount"], spend_saved=means["spend_saved_amount"],
+        origin_count=champion["origin_count"], n=champion["n"],
+    )  # fmt: skip
+
+
+def format_intervals(intervals: pd.DataFrame, *, words: Words) -> pd.DataFrame:
+    """Return the quality of models and rules over all held-out origins with its 95 % interval, for reading.
+
+    columns of ``INTERVALS_SCHEMA`` -> ``model, churn_measure, measured, interval, origin_count, n``
+    """
     over = intervals.loc[(intervals["interval_kind"] == "origins") & intervals["churn_measure"].isin(_COMPARED)]
-    columns = ["model", "churn_measure", "measure_value", "measure_low", "measure_high", "origin_count", "n"]
-    return over[columns].reset_index(drop=True)
+
+    def told(value: float, measure: str) -> str:
+        return words.format_money(value) if measure.endswith("_amount") else words.format_number(value, digits=3)
+
+    def interval(row: Mapping[Any, Any]) -> str:
+        if pd.isna(row["measure_low"]):
+            return ABSENT
+        low, high = (told(row[f"measure_{end}"], row["churn_measure"]) for end in ("low", "high"))
+        return words.say("churn.interval", low=low, high=high)
+
+    rows = over.to_dict("records")
+    return over[["model", "churn_measure"]].reset_index(drop=True).assign(
+        measured=pd.Series([told(row["measure_value"], row["churn_measure"]) for row in rows], dtype="str"),
+        interval=pd.Series([interval(row) for row in rows], dtype="str"),
+        origin_count=over["origin_count"].to_numpy(), n=over["n"].to_numpy(),
+    )  # fmt: skip
 
 
 def finding_warning(bands: pd.DataFrame, *, horizon_days: int) -> Message:

@@ -50,19 +50,19 @@ def quality(
         squared error of the probability, lower is better); ``calibration_intercept`` (with slope 1; 0 is right, above
         it too few are expected) and ``calibration_slope`` (1 is right, below it the probabilities are too extreme; NaN
         where all are equal) on the log-odds (Cox 1958); ``list_count``; ``precision_rate`` (churners among the first
-        ``list_count`` by score), ``lift`` (over the base rate); ``value_saved_amount``: ``success_rate`` x what was at
-        stake with the churners among the first ``list_count`` by probability x stake, less ``contact_cost`` for each
-        on that list.
+        ``list_count`` by score), ``lift`` (over the base rate). Of the list that is issued, the first ``list_count`` by
+        probability x stake: ``list_precision_rate`` (churners on it), ``value_saved_amount`` (``success_rate`` x margin
+        x what was at stake with them, less ``contact_cost`` for each on the list). ``spend_saved_amount``: the same of
+        a list of the largest stakes, which needs no model.
     """
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     base = float(labels.mean())
-    length = min(settings.list_length, len(labels))
+    length = min(settings.list_capacity, len(labels))
     precision = precision_at(labels, scores, length=length)
     odds = log_odds(probability)
     is_flat = bool(np.ptp(odds) == 0)
-    warning = settings.model.warning
-    lost = top_sum(labels * at_stake, probability * at_stake, length=length)
+    expected_loss = probability * at_stake
     return {
         "n": len(labels),
         "base_rate": round(base, 6),
@@ -74,8 +74,18 @@ def quality(
         "list_count": length,
         "precision_rate": round(precision, 6),
         "lift": round(precision / base, 6),
-        "value_saved_amount": round(warning.success_rate * lost - warning.contact_cost * length, 2),
+        "list_precision_rate": round(precision_at(labels, expected_loss, length=length), 6),
+        "value_saved_amount": _saved(labels, at_stake, expected_loss, length=length, settings=settings),
+        "spend_saved_amount": _saved(labels, at_stake, at_stake, length=length, settings=settings),
     }
+
+
+def _saved(
+    labels: npt.NDArray[Any], at_stake: Floats, ranking: Floats, *, length: int, settings: ChurnSettings
+) -> float:
+    warning = settings.model.warning
+    lost = top_sum(labels * at_stake, ranking, length=length) * settings.value.horizon.margin_share
+    return round(warning.success_rate * lost - warning.contact_cost * length, 2)
 
 
 def log_odds(probability: Floats) -> Floats:
@@ -101,7 +111,7 @@ def resampled_intervals(
     Customers are grouped by equal scores, far below the end of the list also by neighbouring ones (thousandths of the
     rest), so that the time does not grow with the resamples; the intervals are moved by what grouping changes.
     """
-    groups, order = _grouped(scores, length=settings.list_length)
+    groups, order = _grouped(scores, length=settings.list_capacity)
     churned = np.bincount(groups, weights=labels[order]).astype(float)
     kept = np.bincount(groups, weights=1.0 - labels[order]).astype(float)
     errors = (probability - labels)[order] ** 2
@@ -111,7 +121,7 @@ def resampled_intervals(
         for total, count in zip(error, (churned, kept), strict=True)
     ]
     rng = np.random.default_rng(settings.seed)
-    length = min(settings.list_length, len(labels))
+    length = min(settings.list_capacity, len(labels))
     drawn: list[Floats] = []
     for start in range(0, settings.model.resamples, _CHUNK):
         size = min(_CHUNK, settings.model.resamples - start)

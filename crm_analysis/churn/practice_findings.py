@@ -10,6 +10,9 @@ from crm_analysis.base.words import Message, Words, message
 from crm_analysis.churn.inputs import BASELINE_COLUMN
 from crm_analysis.sources.columns import FEATURES
 
+#: Difference of two AUCs below which they are told as almost alike.
+_CLOSE = 0.01
+
 
 def finding_horizon(horizon: Mapping[str, Any]) -> Message:
     """Return the proposed horizon beside the one in settings."""
@@ -31,13 +34,16 @@ def note_comparison(champion: Mapping[str, Any]) -> Message:
     found = champion["comparison"]
     if not found or found["difference"] is None:
         return message("note.no_comparison")
-    return message("note.comparison", **{name: found[name] for name in
+    id_ = "note.comparison_close" if abs(found["difference"]) < _CLOSE else "note.comparison"
+    return message(id_, **{name: found[name] for name in
                    ("rule", "difference", "low", "high", "origin_count", "customer_count")})  # fmt: skip
 
 
-def note_value_saved(settings: WarningSettings) -> Message:
+def note_value_saved(settings: WarningSettings, *, margin_share: float) -> Message:
     """Return how the value saved is reckoned, with what is assumed."""
-    return message("note.value_saved", success_rate=settings.success_rate, contact_cost=settings.contact_cost)
+    return message(
+        "note.value_saved", success_rate=settings.success_rate, contact_cost=settings.contact_cost, margin=margin_share
+    )
 
 
 def finding_reasons(sizes: pd.DataFrame, *, listed_count: int) -> Message:

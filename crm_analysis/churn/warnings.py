@@ -27,18 +27,6 @@ STABILITY_SCHEMA: ResultSchema = dict.fromkeys(["list_change", "customer_count",
 CHANGES = ("kept", "bought", "not_eligible", "lower_rank")
 
 
-def list_length(settings: ChurnSettings) -> int:
-    """Return how many customers the list holds: what people can contact, else ``list_length``.
-
-    >>> list_length(ChurnSettings(list_length=50))
-    50
-    """
-    warning = settings.model.warning
-    if warning.people is not None and warning.contacts_per_person is not None:
-        return warning.people * warning.contacts_per_person
-    return settings.list_length
-
-
 def warning_list(
     scores: pd.DataFrame, features: pd.DataFrame, *, settings: ChurnSettings, as_of: date,
     contributions: pd.DataFrame | None = None, customers: pd.DataFrame | None = None,
@@ -61,7 +49,7 @@ def warning_list(
     -----
     ``due_date`` is ``as_of + due_days``. What is not given is empty. Nobody without an expected loss is listed.
     """
-    first = scores.loc[scores["expected_loss_amount"].astype(float) > 0].head(list_length(settings))
+    first = scores.loc[scores["expected_loss_amount"].astype(float) > 0].head(settings.list_capacity)
     listed = first.merge(features[["customer_id", *_FACTS]], on="customer_id", how="left", validate="one_to_one")
     for name in ("tier", "owner"):
         given = customers if customers is not None and name in customers else None
@@ -107,7 +95,7 @@ def list_stability_table(
     a lower rank now; the first that fits counts. Who bought and is still listed counts as ``kept``.
     """
     now = scores.loc[scores["expected_loss_amount"].astype(float) > 0]
-    length = min(len(last), len(now), list_length(settings))
+    length = min(len(last), len(now), settings.list_capacity)
     if not length:
         return pd.DataFrame(columns=list(STABILITY_SCHEMA))
     before = last.sort_values("loss_rank")["customer_id"].head(length)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from crm_analysis.base import words as words_module
 from crm_analysis.base.words import ABSENT, LANGUAGES, LOCALES, Message, Words, load_catalogue, message
 
-STYLES = {"int", "number", "compact", "money", "percent", "signed_percent", "pp", "date", "quarter"}
+STYLES = {"int", "number", "fine", "compact", "money", "percent", "signed_percent", "pp", "date", "quarter"}
 FOLDER = Path(str(files("crm_analysis.base"))) / "locale"
 ZH, EN = Words("zh"), Words("en")
 
@@ -188,6 +188,7 @@ def test_messages_survive_json(item: Message) -> None:
         ("percent", 0.1234, "12.3%", "12.3%"),
         ("percent", 1.5, "150.0%", "150.0%"),
         ("percent", -0.00001, "0.0%", "0.0%"),
+        ("fine", 0.81374, "0.8137", "0.8137"),
         ("signed_percent", 0.1234, "+12.3%", "+12.3%"),
         ("signed_percent", -0.05, "-5.0%", "-5.0%"),
         ("signed_percent", 0.0001, "±0.0%", "±0.0%"),
@@ -230,7 +231,7 @@ def test_lists(items: list[str], zh: str, en: str) -> None:
 
 @given(st.floats(-1e12, 1e12))
 def test_no_style_shows_a_negative_nought(value: float) -> None:
-    for style in ("int", "number", "compact", "money", "percent", "signed_percent", "pp"):
+    for style in ("int", "number", "fine", "compact", "money", "percent", "signed_percent", "pp"):
         for words in (ZH, EN):
             text = words.format_field(value, style)
             assert not (text.startswith("-") and not re.search(r"[1-9]", text)), (style, value, text)

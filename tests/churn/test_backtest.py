@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.settings_churn_model import ChurnModelSettings, WarningSettings
+from crm_analysis.base.settings_value_models import ValueHorizon, ValueModelSettings
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.churn import figures, findings
 from crm_analysis.churn.backtest import (
@@ -57,10 +59,12 @@ def test_calibration_over_origins_by_hand() -> None:
     assert (found["interval_kind"], found["origin_count"], found["n"]) == ("origins", 3, 150)
     assert found["intercept"] == pytest.approx((0, -half, half), abs=1e-5)
     assert found["slope"] == pytest.approx((1.3, 1.3 - half, 1.3 + half), abs=1e-5)
-    assert findings.finding_calibration(found).id == "churn.calibration_off"
+    assert (found["intercept_least"], found["intercept_most"]) == (-0.1, 0.1)
+    told = findings.finding_calibration(found)
+    assert (told.id, told.args["found"].id) == ("churn.calibration_quarters", "churn.calibration_off")
     right = rows.assign(calibration_slope=[0.9, 1.0, 1.1, 9.0])
     right_found = calibration_document(right, NOBODY, champion={"model": "boosting"})
-    assert findings.finding_calibration(right_found).id == "churn.calibration_holds"
+    assert findings.finding_calibration(right_found).args["found"].id == "churn.calibration_holds"
     nothing = calibration_document(rows, NOBODY, champion={"model": None})
     flat = calibration_document(rows.assign(calibration_slope=np.nan), NOBODY, champion={"model": "boosting"})
     assert nothing["interval_kind"] is flat["interval_kind"] is None
@@ -191,13 +195,24 @@ def test_measures_by_hand(settings) -> None:
     for name in (*MODELS, *RULES):
         four[f"{name}_score"] = [0.9, 0.4, 0.6, 0.1]
         four[f"{name}_probability"] = [1.0, 0.5, 0.5, 0.0]
-    row = backtest_table(four, settings=settings.model_copy(update={"list_length": 2})).iloc[0]
+    two = settings.model_copy(update={"list_length": 2})
+    row = backtest_table(four, settings=two).iloc[0]
     assert row["auc"] == 0.75  # three of four pairs in order
     assert row["average_precision"] == round((1 / 1 + 2 / 3) / 2, 6)
     assert row["brier"] == 0.125
     assert (row["precision_rate"], row["lift"], row["n"], row["base_rate"]) == (0.5, 1.0, 4, 0.5)
     # by loss: a (1000) and c (250); a churned: 10 % of 1000 less two contacts of 30
     assert row["value_saved_amount"] == 40
+    assert row["list_precision_rate"] == 0.5
+    # by stake alone of b, c and d only: c (500) and b (100), of whom b churned: 10 less 60
+    rest = backtest_table(four.assign(at_stake_amount=[0.0, 100.0, 500.0, 0.0]), settings=two).iloc[0]
+    assert rest["spend_saved_amount"] == -50
+    third = two.model_copy(update={"value": ValueModelSettings(horizon=ValueHorizon(margin_share=0.25))})
+    assert backtest_table(four, settings=third).iloc[0]["value_saved_amount"] == -35  # 10 % of 250 less 60
+    people = WarningSettings(people=1, contacts_per_person=1)
+    alone = settings.model_copy(update={"model": ChurnModelSettings(warning=people)})
+    found = backtest_table(four, settings=alone).iloc[0]
+    assert (found["list_count"], found["precision_rate"], found["value_saved_amount"]) == (1, 1.0, 70)
 
 
 def test_equal_scores_at_the_end_of_the_list_count_by_their_mean() -> None:

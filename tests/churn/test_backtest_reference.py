@@ -76,7 +76,7 @@ def test_probabilities_come_true_within_chance_and_season(company: Workspace) ->
     told = Words("en").say(finding_calibration(found))
     if company.quarter.year == 1998:
         assert found["interval_kind"] == "origins"
-        assert "come true within" in told
+        assert "No systematic deviation" in told
         assert found["intercept"][1] <= 0 <= found["intercept"][2]
         assert found["slope"][1] <= 1 <= found["slope"][2]
         assert off.max() < 0.015

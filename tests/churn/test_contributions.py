@@ -123,8 +123,8 @@ def test_a_fact_is_told_only_where_it_holds(training, settings, features_now) ->
         {"recency_days": 64.0, "gap_mean_days": 142.0, "contract_days_left": 120.0},  # not late; buys seldom
         {"recency_days": 64.0, "gap_mean_days": np.nan, "contract_days_left": -455.0},
         {"order_count_90d": 9.0, "spend_amount_90d": 9.0, "survey_score_last": 9.0, "contract_days_left": 89.0},
-        {"tenure_days": 9.0, "survey_answered_count": 0.0, "survey_score_last": np.nan, "interaction_out_count_90d": 11.0,
-         "contract_days_left": 90.0},
+        {"tenure_days": 9.0, "survey_answered_count": 0.0, "survey_score_last": np.nan, "contract_days_left": 90.0,
+         "interaction_out_count_90d": 11.0},
     ]  # fmt: skip
     rows = pd.concat([typical.assign(**change) for change in changes], ignore_index=True)
     table = facts_table(rows, like)

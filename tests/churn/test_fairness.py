@@ -130,14 +130,17 @@ def test_groups_are_those_at_the_origin() -> None:
     assert told["region"].tolist() == ["n", None, "n", "s", "s", "s"]
 
 
-def test_the_latest_origin_is_judged_and_ties_go_by_id() -> None:
-    predictions = pd.DataFrame({name: [0.5] * 4 for name in PREDICTIONS_SCHEMA})
-    predictions["customer_id"] = ["b", "a", "c", "a"]
-    predictions["origin"] = ["2025-07-01"] * 3 + ["2025-04-01"]
-    predictions["logistic_score"] = [0.5, 0.5, 0.9, 1.0]
+def test_the_latest_origin_is_judged_by_expected_loss_and_ties_go_by_id() -> None:
+    predictions = pd.DataFrame({name: [0.5] * 5 for name in PREDICTIONS_SCHEMA})
+    predictions["customer_id"] = ["b", "a", "c", "d", "a"]
+    predictions["origin"] = ["2025-07-01"] * 4 + ["2025-04-01"]
+    predictions["logistic_probability"] = [0.5, 0.5, 0.9, 1.0, 1.0]
+    predictions["at_stake_amount"] = [100.0, 100.0, 200.0, 0.0, 900.0]  # losses 50, 50, 180 and 0
     judged = select_judged(predictions, model="logistic", list_length=2)
-    assert judged["customer_id"].tolist() == ["c", "a", "b"]
-    assert judged["is_selected"].tolist() == [True, True, False]
+    assert judged["customer_id"].tolist() == ["c", "a", "b", "d"]
+    assert judged["is_selected"].tolist() == [True, True, False, False]
+    longer = select_judged(predictions, model="logistic", list_length=9)
+    assert longer["is_selected"].tolist() == [True, True, True, False]  # nothing is lost with d
 
 
 def test_who_is_in_the_best_tier_of_those_that_can_be_ranked() -> None:
@@ -252,6 +255,10 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
             assert words.say(findings.finding_fairness(told))
             assert words.say(findings.note_fairness(told))
             assert "180" in words.say(findings.note_treatment(told))
+            assert words.say(findings.note_capacity(told))
+        if document["n"] == 900:  # 180 on the list; who churned beyond them is missed whoever is listed
+            churned = int(judged["is_churned"].sum())
+            assert document["missed_least_rate"] == pytest.approx((churned - 180) / churned, abs=1e-6)
         findings.format_fairness(table, words=words, measures=MEASURES)
         for measure in MEASURES:
             assert words.say(findings.alt_fairness(table, measure=measure))

@@ -126,7 +126,7 @@ def test_a_difference_within_chance_leaves_the_rule_in_use(training, settings) -
         note = note_comparison(champion)
         assert note is not None
         assert Words(lang).say(note)
-        assert Words(lang).say(note_value_saved(settings.model.warning))
+        assert Words(lang).say(note_value_saved(settings.model.warning, margin_share=0.36))
 
 
 def test_expected_purchases_are_a_rule_where_they_are_known(training, settings) -> None:

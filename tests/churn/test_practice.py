@@ -24,7 +24,6 @@ from crm_analysis.churn.warnings import (
     CHANGES,
     STABILITY_SCHEMA,
     WARNING_SCHEMA,
-    list_length,
     list_stability_table,
     warning_list,
 )
@@ -71,7 +70,8 @@ def test_the_list_says_whom_why_what_who_and_until_when() -> None:
 
 
 def test_capacity_gives_the_length() -> None:
-    assert list_length(with_warning(people=2, contacts_per_person=15)) == 30
+    assert with_warning(people=2, contacts_per_person=15).list_capacity == 30
+    assert with_warning(list_length=50).list_capacity == 50
     scores = scored({f"c{k}": 100 - k for k in range(9)})
     known = facts("x").iloc[[0] * 9].assign(customer_id=scores["customer_id"].tolist())
     listed = warning_list(scores, known, settings=with_warning(people=2, contacts_per_person=2), as_of=DAY)
