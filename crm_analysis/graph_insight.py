@@ -7,7 +7,16 @@ import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
-from crm_analysis.churn import fairness, fairness_groups, reasons, signal_facts, signal_record, signals, survival
+from crm_analysis.churn import (
+    fairness,
+    fairness_groups,
+    list_kinds,
+    reasons,
+    signal_facts,
+    signal_record,
+    signals,
+    survival,
+)
 from crm_analysis.graph_past import beginning, first_order_date, replayed
 from crm_analysis.segmentation.ranks import ranked_tiers
 from crm_analysis.sources.purchases import counted_orders
@@ -168,6 +177,14 @@ def _fairness(
     )
 
 
+def _list_kinds(
+    ws: Workspace, churn_predictions: Frame, champion: Document, churn_scores: Frame, warning_list: Frame
+) -> Frame:
+    kinds = ws.frame("features", ["customer_id", "kind"])
+    judged = _judged(ws, churn_predictions, champion)
+    return list_kinds.list_kinds_table(churn_scores, warning_list, judged, kinds)
+
+
 def _fairness_summary(ws: Workspace, churn_predictions: Frame, champion: Document, **inputs: Frame) -> Document:
     judged = _judged(ws, churn_predictions, champion)
     origin = _origin(ws, judged)
@@ -212,6 +229,9 @@ INSIGHT = (
     Result("fairness", "frame", _fairness,
            inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features", "segments"),
            sections=_SECTIONS, schema=fairness.FAIRNESS_SCHEMA),
+    Result("list_kinds", "frame", _list_kinds,
+           inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features",),
+           sections=_SECTION, schema=list_kinds.LIST_KINDS_SCHEMA),
     Result("fairness_summary", "document",
            _fairness_summary,
            inputs=("fairness", "churn_predictions", "champion"), reads=("features",), sections=_SECTIONS),

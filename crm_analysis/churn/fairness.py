@@ -73,11 +73,11 @@ def fairness_table(
         Columns of ``FAIRNESS_SCHEMA``, by measure, attribute and group. ``selection_rate``: on the list of the largest
         expected loss; ``false_positive_rate``: selected among those who stayed; ``false_negative_rate``: not selected
         among those who left; ``calibration_gap``: mean predicted less observed rate, above 0 when the risk is
-        overstated; ``auc``: ranking within the group; ``discount_share``: of what would have been paid without discounts.
-        ``difference`` is group less rest. ``fairness_verdict``: ``differs`` where ``p_adjusted`` is below ``level``,
-        else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there is no
-        other group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that nothing
-        about them follows.
+        overstated; ``auc``: ranking within the group; ``discount_share``: of what would have been paid without
+        discounts. ``difference`` is group less rest. ``fairness_verdict``: ``differs`` where ``p_adjusted`` is below
+        ``level``, else ``similar``, which is no proof of equality; ``too_few`` where the measure cannot be had or there
+        is no other group; ``hidden`` for groups below ``minimum_cell``: they are no part of the rest either, so that
+        nothing about them follows.
 
     Notes
     -----
