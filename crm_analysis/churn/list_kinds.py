@@ -74,7 +74,7 @@ def finding_list_kinds(table: pd.DataFrame) -> Message:
     listed, scored = int(table["list_count"].sum()), int(table["scored_count"].sum())
     if not listed:
         return message("list_kinds.none")
-    most = table.loc[table["list_count"].idxmax()]
+    most = max(table.to_dict("records"), key=lambda row: row["list_count"])
     return message(
         "list_kinds.most", kind=str(most["kind"]), count=int(most["list_count"]), listed=listed,
         share=int(most["scored_count"]) / scored, n=scored,
