@@ -89,8 +89,8 @@ def estimate_difference(groups: Groups, *, is_share: bool = False) -> Estimate:
     Notes
     -----
     Means: Welch (1947), degrees of freedom of Satterthwaite over all groups of all strata; one stratum gives Welch's
-    own. Shares: :func:`~crm_analysis.base.intervals.stratified_newcombe`. The uplift's interval is that of the logarithm
-    of the ratio of weighted means. Power: 2.80 standard errors (1.96 and 0.84), for shares under equal ones.
+    own. Shares: :func:`~crm_analysis.base.intervals.stratified_newcombe`. The uplift's interval is that of the
+    logarithm of the ratio of weighted means. Power: 2.80 standard errors (1.96 and 0.84), for shares under equal ones.
     """
     from scipy import stats
 
