@@ -213,12 +213,17 @@ def churn_returns_table(
     bought = known.filter(known.ordered_on < ibis.literal(as_of))
     last = bought.group_by(buyer="customer_id").aggregate(last_on=bought.ordered_on.max())
     window = ibis.interval(days=settings.gap_days + settings.horizon_days)
+    # a table without rows has lost its types
+    origin = training.origin.cast("string")
     labelled = training.select(
-        "customer_id", "origin", "is_churned", ends_on=(training.origin.cast("date") + window).cast("date")
+        origin_date=origin,
+        ends_on=(origin.cast("date") + window).cast("date"),
+        labelled_id=training.customer_id.cast("string"),
+        is_churned=training.is_churned.cast("int8"),
     )
-    joined = labelled.left_join(last, labelled.customer_id == last.buyer)
+    joined = labelled.left_join(last, labelled.labelled_id == last.buyer)
     is_churned = joined.is_churned == 1
-    counted = joined.group_by(origin_date="origin").aggregate(
+    counted = joined.group_by("origin_date").aggregate(
         churned_count=joined.count(where=is_churned),
         returned_count=joined.count(where=is_churned & (joined.last_on >= joined.ends_on)),
     )

@@ -106,13 +106,15 @@ def note_saved(document: Mapping[str, Any]) -> Message:
     if "difference" not in saved:
         return message(f"note.saved_{saved['status']}", **given)
     bounds = {name: saved[name] for name in ("difference", "low", "high")}
+    balance = message(f"saved.{'balanced' if saved['is_balanced'] else 'unbalanced'}")
     expected = {f"expected_{side}": saved[f"expected_{side}_rate"] for side in ("treated", "control")}
     counts = {"saved": saved["saved_count"], "saved_low": saved["saved_low"],
               "saved_high": saved["saved_high"]} if saved["status"] == "saved" else {}  # fmt: skip
     return message(
         f"note.saved_{saved['status']}",
         compared=message("saved.compared", campaigns=saved["campaign_count"], **given, **bounds),
-        balance=message("saved.balance", small=saved["small_campaign_count"], **given, **expected), **counts,
+        balance=message("saved.balance", small=saved["small_campaign_count"], judged=balance, **given, **expected),
+        **counts,
     )  # fmt: skip
 
 

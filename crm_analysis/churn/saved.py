@@ -1,10 +1,12 @@
 """Whether campaigns kept customers from churning: as assigned, within each campaign (REQUIREMENTS C7)."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from crm_analysis.base.intervals import size_weights, stratified_newcombe
+from crm_analysis.base.intervals import NORMAL_975, Array, size_weights, stratified_newcombe
 
 #: Customers on either side of a campaign below which its sides are not compared.
 MINIMUM_COMPARED = 30
@@ -53,8 +55,8 @@ def saved_document(rows: pd.DataFrame) -> dict[str, Any]:
         is; ``campaign_count``, ``small_campaign_count`` (not compared), ``left_out_count`` (customers of several
         campaigns or on both sides of one). Where compared: ``difference`` (churn rate of controls less that of
         treated), ``low, high``, ``expected_treated_rate, expected_control_rate`` (mean churn probability before, from
-        the scores then: equal but for chance where sides were drawn); where ``saved``: ``saved_count, saved_low,
-        saved_high`` (difference and bounds x treated).
+        the scores then), ``is_balanced`` (these differ by no more than a draw makes them in 95 of 100 cases); where
+        ``saved``: ``saved_count, saved_low, saved_high`` (difference and bounds x treated).
 
     Notes
     -----
@@ -85,6 +87,7 @@ def saved_document(rows: pd.DataFrame) -> dict[str, Any]:
         f"expected_{side}_rate": round(float(weights @ numbers[f"expected_{side}"]), 6)
         for side in ("treated", "control")
     }
+    found["is_balanced"] = _is_balanced(numbers, weights=weights)
     if low <= 0 <= high:
         return {"status": "unclear"} | found
     if high < 0:
@@ -95,12 +98,20 @@ def saved_document(rows: pd.DataFrame) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _is_balanced(numbers: Mapping[str, Array], *, weights: Array) -> bool:
+    apart = float(weights @ (numbers["expected_treated"] - numbers["expected_control"]))
+    treated, control = (numbers[f"variance_{side}"] / numbers[f"n_{side}"] for side in ("treated", "control"))
+    error = float(np.sqrt((weights**2 * (treated + control)).sum()))
+    return abs(apart) <= NORMAL_975 * error + 1e-12
+
+
 def _strata(sides: pd.DataFrame) -> pd.DataFrame:
-    """Return size, churners and expected churn rate of both sides of each campaign, by name."""
+    """Return size, churners, mean and variance of the expected churn of both sides of each campaign, by name."""
     parts = {}
     for side in ("treated", "control"):
         by_campaign = sides.loc[sides[f"is_{side}"].astype(bool)].groupby("campaign")
         parts[f"n_{side}"] = by_campaign.size()
         parts[f"churned_{side}"] = by_campaign["is_churned"].sum()
         parts[f"expected_{side}"] = by_campaign["churn_probability"].mean()
+        parts[f"variance_{side}"] = by_campaign["churn_probability"].var()
     return pd.DataFrame(parts).fillna(0).sort_index()

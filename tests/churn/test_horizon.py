@@ -184,9 +184,8 @@ def test_who_was_labelled_churned_and_bought_again_by_hand(make_tables) -> None:
 
 def test_nobody_labelled_yet(make_tables) -> None:
     tables = make_tables(orders=AGAIN)
-    empty = pd.DataFrame({"customer_id": pd.Series(dtype="str"), "origin": pd.Series(dtype="str"),
-                          "is_churned": pd.Series(dtype="int8")})  # fmt: skip
-    training = tables["orders"].get_backend().create_table("training", empty)
+    columns = dict.fromkeys(["customer_id", "origin", "is_churned"], "int32")  # as a stored table without rows has them
+    training = tables["orders"].get_backend().create_table("training", schema=columns)
     table = churn_returns_table(training, tables["orders"], as_of=DAY, settings=ChurnSettings())
     check_columns(table.columns, RETURNS_SCHEMA, result="churn_returns")
     assert table.empty

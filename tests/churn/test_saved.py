@@ -108,6 +108,7 @@ def test_campaigns_of_different_risk_are_compared_each_with_its_own_controls() -
 def test_customers_saved_are_told_only_where_the_interval_leaves_0_out() -> None:
     rows = pd.concat([side("k", "t", n=200, churned=40, expected=0.4), side("k", "c", n=100, churned=50, expected=0.4)])
     found = saved_document(rows)
+    assert found["is_balanced"]
     difference, low, high = newcombe(50, 100, 40, 200)  # 0.5 - 0.2
     assert (found["status"], found["difference"], found["saved_count"]) == ("saved", 0.3, 60)
     assert (found["low"], found["high"]) == (round(low, 6), round(high, 6))
@@ -116,6 +117,22 @@ def test_customers_saved_are_told_only_where_the_interval_leaves_0_out() -> None
     assert (turned["status"], turned["difference"]) == ("lost", -0.3)
     assert difference == pytest.approx(0.3)
     assert "saved_count" not in turned
+
+
+@pytest.mark.parametrize(
+    ("control", "is_balanced"), [((0.3, 0.5), True), ((0.327, 0.527), True), ((0.329, 0.529), False)]
+)
+def test_sides_that_no_draw_makes_so_unlike_are_told(control: tuple[float, float], is_balanced: bool) -> None:
+    rows = pd.concat([side("k", "t", n=100, churned=50, expected=0.4), side("k", "c", n=100, churned=50, expected=0.4)])
+    half = np.arange(100) < 50
+    rows["churn_probability"] = np.concatenate([np.where(half, 0.3, 0.5), np.where(half, *control)])
+    # variances 100 x 0.1^2 / 99; error (2 x 0.010101 / 100)^0.5 = 0.014213, times 1.96: 0.027857
+    found = saved_document(rows)
+    assert found["is_balanced"] is is_balanced
+    for lang in LANGUAGES:
+        words = Words(lang)
+        judged = words.word("saved.balanced" if is_balanced else "saved.unbalanced")
+        assert judged in words.say(findings.note_saved({"status": "ok", "saved": found}))
 
 
 @pytest.mark.parametrize(
