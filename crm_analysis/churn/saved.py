@@ -76,7 +76,7 @@ def saved_document(rows: pd.DataFrame) -> dict[str, Any]:
     if usable.empty:
         status = "no_campaign" if strata.empty else "too_few" if found["control_count"] else "no_control"
         return {"status": status} | found
-    numbers = {name: usable[name].to_numpy(dtype=float) for name in usable}
+    numbers = {str(name): usable[name].to_numpy(dtype=np.float64) for name in usable}
     n_treated, n_control = numbers["n_treated"], numbers["n_control"]
     difference, low, high = (
         round(number, 6)
@@ -107,7 +107,7 @@ def _is_balanced(numbers: Mapping[str, Array], *, weights: Array) -> bool:
 
 def _strata(sides: pd.DataFrame) -> pd.DataFrame:
     """Return size, churners, mean and variance of the expected churn of both sides of each campaign, by name."""
-    parts = {}
+    parts: dict[str, pd.Series] = {}
     for side in ("treated", "control"):
         by_campaign = sides.loc[sides[f"is_{side}"].astype(bool)].groupby("campaign")
         parts[f"n_{side}"] = by_campaign.size()
