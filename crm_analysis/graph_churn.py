@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import ibis
 import pandas as pd
 
 from crm_analysis.base.period import Quarter
@@ -120,6 +119,11 @@ def _purchase_gaps(ws: Workspace) -> Frame:
     return horizon.purchase_gaps_table(ws.tables["orders"], as_of=ws.as_of, settings=ws.settings.churn)
 
 
+def _churn_returns(ws: Workspace) -> Frame:
+    training = ws.rows("churn_training").select("customer_id", "origin", "is_churned")
+    return horizon.churn_returns_table(training, ws.tables["orders"], as_of=ws.as_of, settings=ws.settings.churn)
+
+
 def _contract_churn(ws: Workspace) -> Frame:
     if "contracts" not in ws.tables:
         return pd.DataFrame(columns=list(contract_labels.CONTRACT_CHURN_SCHEMA))
@@ -155,25 +159,35 @@ def _list_stability(ws: Workspace, churn_scores: Frame) -> Frame:
     )
 
 
+def _scored_at(ws: Workspace) -> tuple[date, Workspace] | None:
+    """Return the latest origin whose outcome is known, with the company then; nothing where data begin later."""
+    origin = labels.churn_origins(ws.quarter, settings=ws.settings.churn)[-1]
+    if origin <= first_order_date(ws):
+        return None
+    return origin, ws.at(Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1))
+
+
 def _scored_before(ws: Workspace) -> Frame:
     """Return what became of those scored at the latest origin whose outcome is known; nobody without one."""
-    settings = ws.settings.churn
-    origin = labels.churn_origins(ws.quarter, settings=settings)[-1]
-    if origin <= first_order_date(ws):
+    settings, found = ws.settings.churn, _scored_at(ws)
+    if found is None:
         return pd.DataFrame(columns=list(look_back.SCORED_BEFORE_SCHEMA))
-    then = ws.at(Quarter.containing(origin, first_month=ws.quarter.first_month).shift(-1))
+    origin, then = found
     outcomes = periods.outcomes_table(
         ws.tables, origin=origin, gap_days=settings.gap_days, horizon_days=settings.horizon_days
     )
     actions = None
     if "actions" in ws.tables:
-        rows = ws.tables["actions"]
-        end = labels.outcome_end(origin, settings=settings)
-        inside = (rows.assigned_on >= ibis.literal(origin)) & (rows.assigned_on < ibis.literal(end))
-        known = rows.filter(inside, rows.customer_id.notnull())
-        actions = known.select("customer_id", "is_control", "status").to_pandas()
+        end, zone = labels.outcome_end(origin, settings=settings), ws.settings.timezone
+        actions = look_back.actions_since_table(ws.tables["actions"], origin=origin, end=end, zone=zone)
     scored, warned = then.result("churn_scores"), then.result("warning_list")
     return look_back.scored_before_table(scored, warned, outcomes.to_pyarrow().to_pandas(), actions)
+
+
+def _look_back_verdict(ws: Workspace, scored_before: Frame) -> Document:
+    found = _scored_at(ws)
+    model = None if found is None else found[1].result("champion")["model"]
+    return look_back.look_back_document(scored_before, model=model)
 
 
 def _churn_drift(ws: Workspace) -> Frame:
@@ -299,6 +313,8 @@ CHURN = (
            lambda ws, purchase_gaps, horizons: horizon.horizon_document(purchase_gaps, horizons,
                                                                         settings=ws.settings.churn),
            inputs=("purchase_gaps", "horizons"), sections=_SECTION),
+    Result("churn_returns", "frame", _churn_returns, reads=("churn_training",), sections=_SECTION,
+           schema=horizon.RETURNS_SCHEMA),
     Result("contract_churn", "frame", _contract_churn, sections=("evaluation",),
            schema=contract_labels.CONTRACT_CHURN_SCHEMA),
     Result("contract_definition", "document",
@@ -314,8 +330,7 @@ CHURN = (
            schema=look_back.SCORED_BEFORE_SCHEMA, frozen_quarters=lambda settings: 1 + replayed(settings)),
     Result("look_back", "frame", lambda ws, scored_before: look_back.look_back_table(scored_before),
            inputs=("scored_before",), schema=look_back.LOOK_BACK_SCHEMA),
-    Result("look_back_verdict", "document", lambda ws, scored_before: look_back.look_back_document(scored_before),
-           inputs=("scored_before",)),
+    Result("look_back_verdict", "document", _look_back_verdict, inputs=("scored_before",), sections=_SECTION),
     Result("churn_drift", "frame", _churn_drift, reads=("features", "expected_purchases"), sections=_SECTION,
            schema=drift.DRIFT_SCHEMA),
     Result("model_card", "document",

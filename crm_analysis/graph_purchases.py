@@ -74,18 +74,13 @@ def _value_tiers(ws: Workspace, customer_values: Frame) -> Frame:
 
 
 def _contacts(ws: Workspace) -> Frame | None:
-    """Return the contacts of the quarter by customer, in either direction; nothing where none are recorded."""
-    if "interactions" not in ws.tables:
-        return None
-    rows = ws.rows("customer_periods")
-    now = rows.filter(rows.quarter_start == ibis.literal(ws.quarter.start))
-    counts = now.select("customer_id", contact_count=now.interaction_in_count + now.interaction_out_count)
-    return counts.to_pyarrow().to_pandas()
+    return priority.contacts_table(ws.tables, start=ws.quarter.start, end=ws.quarter.end, zone=ws.settings.timezone)
 
 
 def _priority(ws: Workspace) -> Document:
     known = ws.frame("features", _PRIORITY_COLUMNS)
-    return priority.priority_document(known, _contacts(ws), settings=ws.settings.churn.value)
+    read = priority.contact_tables(ws.tables)
+    return priority.priority_document(known, _contacts(ws), settings=ws.settings.churn.value, read=read)
 
 
 def _priority_customers(ws: Workspace, customer_values: Frame) -> Frame:
@@ -130,7 +125,7 @@ PURCHASES = (
            inputs=("purchase_summary", "purchase_fits"), sections=_CHURN),
     Result("value_tiers", "frame", _value_tiers, inputs=("customer_values",), reads=("segments",),
            sections=("churn", "segmentation"), schema=clv.CLV_TIERS_SCHEMA),
-    Result("priority", "document", _priority, reads=("features", "customer_periods"), sections=_CHURN),
+    Result("priority", "document", _priority, reads=("features",), sections=_CHURN),
     Result("priority_customers", "frame", _priority_customers, inputs=("customer_values",),
-           reads=("features", "customer_periods"), sections=_CHURN, schema=priority.PRIORITY_SCHEMA),
+           reads=("features",), sections=_CHURN, schema=priority.PRIORITY_SCHEMA),
 )  # fmt: skip

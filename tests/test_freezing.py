@@ -171,8 +171,8 @@ def test_results_that_read_segments_of_earlier_quarters_say_so() -> None:
     assert spans == {
         "held_tiers": 2, "movement": 6, "separation_panel": 7, "tier_contacts": 3, "kpi_parts": 10,
         "kpi_breakdown": 14, "survey_questions": 3, "value_growth": 10, "growth_classes": 10, "tier_retention": 6,
-        "service_times": 3, "tier_bridge": 10, "mix_effect": 7, "list_stability": 3, "look_back": 3,
-        "look_back_verdict": 3, "reason_counts": 6, "survival_counts": 10}  # fmt: skip
+        "service_times": 3, "tier_bridge": 10, "mix_effect": 7, "list_stability": 3, "scored_before": 3,
+        "reason_counts": 6, "survival_counts": 10}  # fmt: skip
     back = {name: result.frozen_span(longest) for name, result in RESULTS.items()}
     assert back["features"] == back["freezable_cuts"] == 0
     assert back["raw_segments"] == back["rfm_cuts"] == back["rfm_basis"] == back["rfm_split"] == 1

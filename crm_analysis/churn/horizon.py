@@ -13,16 +13,22 @@ from typing import Any
 import ibis
 import pandas as pd
 
-from crm_analysis.base.intervals import NORMAL_975
+from crm_analysis.base.intervals import NORMAL_975, wilson
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import Message, message
+from crm_analysis.churn.labels import outcome_end
 from crm_analysis.sources.purchases import counted_orders
 
 GAPS_SCHEMA: ResultSchema = dict.fromkeys(["gap_length_days", "is_open", "customer_count"], OPEN)
 HORIZON_SCHEMA: ResultSchema = dict.fromkeys(
     ["horizon_days", "at_risk_count", "returned_rate", "returned_rate_low", "returned_rate_high", "too_early_share",
      "is_proposed", "is_current"],
+    OPEN,
+)  # fmt: skip
+RETURNS_SCHEMA: ResultSchema = dict.fromkeys(
+    ["origin_date", "churned_count", "returned_count", "returned_rate", "returned_rate_low", "returned_rate_high",
+     "followed_days"],
     OPEN,
 )  # fmt: skip
 _LEVELS = (0.5, 0.75, 0.9)
@@ -96,7 +102,8 @@ def horizon_table(gaps: pd.DataFrame, *, settings: ChurnSettings) -> pd.DataFram
     ``at_risk_count``: customers followed that long and not back before. ``too_early_share``: of those who come back at
     all (within as many days as ``minimum_customers`` customers are followed), the share that does so after the horizon;
     empty beyond. The proposal is the shortest candidate at which it is at most that of settings. The horizon of a label
-    begins at a quarter's start and not at the purchase, so that the share among labels is no larger.
+    begins at a quarter's start and not at the purchase; gaps under way then are longer than gaps at large, so that this
+    share says nothing of labels: :func:`churn_returns_table` does.
     """
     if gaps.empty or not (~gaps["is_open"].astype(bool)).any():
         return pd.DataFrame(columns=list(HORIZON_SCHEMA))
@@ -186,3 +193,52 @@ def _told(found: Mapping[str, Any], *, allowed: float) -> Message:
         return message("horizon.fits", **given)
     id_ = "horizon.too_short" if found["proposed_days"] > found["current_days"] else "horizon.could_be_shorter"
     return message(id_, **given)
+
+
+def churn_returns_table(
+    training: ibis.Table, orders: ibis.Table, *, as_of: date, settings: ChurnSettings
+) -> pd.DataFrame:
+    """Return how many of those labelled churned bought again later, by origin (result ``churn_returns``).
+
+    ``customer_id, origin, is_churned`` of ``churn_training`` and ``orders`` behind the door of ``as_of`` -> columns of
+    ``RETURNS_SCHEMA``, oldest origin first
+
+    Notes
+    -----
+    ``returned_count``: customers with a counted order from the end of the outcome window to the day before ``as_of``,
+    which are ``followed_days`` days; ``returned_rate`` is their share, with its 95 % interval (Wilson 1927). Rates are
+    empty where nobody was labelled or no day has been followed. The older the origin, the longer it was followed.
+    """
+    known = counted_orders(orders)
+    bought = known.filter(known.ordered_on < ibis.literal(as_of))
+    last = bought.group_by(buyer="customer_id").aggregate(last_on=bought.ordered_on.max())
+    window = ibis.interval(days=settings.gap_days + settings.horizon_days)
+    # a table without rows has lost its types
+    origin = training.origin.cast("string")
+    labelled = training.select(
+        origin_date=origin,
+        ends_on=(origin.cast("date") + window).cast("date"),
+        labelled_id=training.customer_id.cast("string"),
+        is_churned=training.is_churned.cast("int8"),
+    )
+    joined = labelled.left_join(last, labelled.labelled_id == last.buyer)
+    is_churned = joined.is_churned == 1
+    counted = joined.group_by("origin_date").aggregate(
+        churned_count=joined.count(where=is_churned),
+        returned_count=joined.count(where=is_churned & (joined.last_on >= joined.ends_on)),
+    )
+    rows: list[dict[str, Any]] = []
+    for found in counted.order_by("origin_date").to_pandas().to_dict("records"):
+        churned, returned = int(found["churned_count"]), int(found["returned_count"])
+        days = (as_of - outcome_end(date.fromisoformat(str(found["origin_date"])), settings=settings)).days
+        is_known = days > 0 and churned > 0
+        low, high = wilson(returned, churned) if is_known else (float("nan"), float("nan"))
+        rows.append({
+            "origin_date": str(found["origin_date"]), "churned_count": churned, "returned_count": returned,
+            "returned_rate": round(returned / churned, 6) if is_known else float("nan"),
+            "returned_rate_low": low, "returned_rate_high": high, "followed_days": days,
+        })  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(RETURNS_SCHEMA))
+    counts = dict.fromkeys(["churned_count", "returned_count", "followed_days"], "int64")
+    rates = dict.fromkeys(["returned_rate", "returned_rate_low", "returned_rate_high"], "float64")
+    return table.astype({"origin_date": "str"} | counts | rates)

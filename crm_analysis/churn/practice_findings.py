@@ -8,6 +8,7 @@ import pandas as pd
 from crm_analysis.base.settings_churn_model import WarningSettings
 from crm_analysis.base.words import Message, Words, message
 from crm_analysis.churn.inputs import BASELINE_COLUMN
+from crm_analysis.churn.saved import MINIMUM_COMPARED
 from crm_analysis.sources.columns import FEATURES
 
 #: Difference of two AUCs below which they are told as almost alike.
@@ -17,6 +18,20 @@ _CLOSE = 0.01
 def finding_horizon(horizon: Mapping[str, Any]) -> Message:
     """Return the proposed horizon beside the one in settings."""
     return Message.from_json(horizon["message"])
+
+
+def finding_returns(returns: pd.DataFrame) -> Message:
+    """Return how many of those labelled churned bought again: of the oldest origin, which was followed longest."""
+    followed = returns.loc[(returns["followed_days"] > 0) & (returns["churned_count"] > 0)]
+    if followed.empty:
+        return message("horizon.returns_none")
+    oldest = followed.sort_values("origin_date").iloc[0]
+    return message(
+        "horizon.returns", origin=str(oldest["origin_date"])[:10], n=int(oldest["churned_count"]),
+        returned=int(oldest["returned_count"]), rate=float(oldest["returned_rate"]),
+        low=float(oldest["returned_rate_low"]), high=float(oldest["returned_rate_high"]),
+        days=int(oldest["followed_days"]),
+    )  # fmt: skip
 
 
 def alt_horizon(horizons: pd.DataFrame, *, n: int) -> Message:
@@ -57,35 +72,56 @@ def finding_reasons(sizes: pd.DataFrame, *, listed_count: int) -> Message:
 
 
 def finding_stability(table: pd.DataFrame) -> Message:
-    """Return how much of last quarter's list is still on it, and why the others are not."""
+    """Return how many of last quarter's list have bought, how many are still on it, and why the others are not."""
     if table.empty:
         return message("finding.stability_none")
     counts = {str(row["list_change"]): int(row["customer_count"]) for row in table.to_dict("records")}
-    n = sum(counts.values())
-    return message("finding.stability", n=n, share=round(counts["kept"] / n, 6), **counts)
+    n, kept = sum(counts.values()), counts["kept_bought"] + counts["kept_silent"]
+    bought = counts["kept_bought"] + counts["bought"]
+    return message("finding.stability", n=n, kept=kept, share=round(kept / n, 6), all_bought=bought,
+                   bought_share=round(bought / n, 6), **counts)  # fmt: skip
 
 
-def finding_look_back(document: Mapping[str, Any]) -> Message:
-    """Return hits and misses of last quarter's list, against what was expected."""
+def finding_look_back(document: Mapping[str, Any], champion: Mapping[str, Any]) -> Message:
+    """Return hits and misses of last quarter's list, against what was expected, and which method that judges.
+
+    Parameters
+    ----------
+    champion
+        Today's document ``champion``: where its method is another one, that is said.
+    """
     if document["status"] == "none":
         return message("finding.look_back_none")
+    then, now = document["model"], champion["model"]
+    kind = "no_method_now" if now is None else "same_method" if now == then else "other_method"
+    method = message(f"look_back.{kind}", then=then, **({"now": now} if kind == "other_method" else {}))
     return message(
         "finding.look_back", n=document["list_count"], hits=document["hit_count"], misses=document["miss_count"],
         precision=document["precision_rate"], low=document["precision_low"], high=document["precision_high"],
-        expected=document["expected_rate"], reached=document["reached_count"],
+        expected=document["expected_rate"], reached=document["reached_count"], method=method,
     )  # fmt: skip
 
 
 def note_saved(document: Mapping[str, Any]) -> Message:
-    """Return what was saved against controls, or that nothing can be said of it."""
+    """Return what campaigns saved against their controls, or that no effect can be told."""
     if document["status"] == "none":
         return message("note.no_last_list")
     saved = document["saved"]
-    given = {"treated": saved["treated_count"], "control": saved["control_count"]}
-    if saved["status"] == "ok":
-        given |= {"difference": saved["difference"], "low": saved["low"], "high": saved["high"],
-                  "saved": saved["saved_count"]}  # fmt: skip
-    return message(f"note.saved_{saved['status']}", **given)
+    given = {"treated": saved["treated_count"], "control": saved["control_count"], "left_out": saved["left_out_count"],
+             "minimum": MINIMUM_COMPARED}  # fmt: skip
+    if "difference" not in saved:
+        return message(f"note.saved_{saved['status']}", **given)
+    bounds = {name: saved[name] for name in ("difference", "low", "high")}
+    balance = message(f"saved.{'balanced' if saved['is_balanced'] else 'unbalanced'}")
+    expected = {f"expected_{side}": saved[f"expected_{side}_rate"] for side in ("treated", "control")}
+    counts = {"saved": saved["saved_count"], "saved_low": saved["saved_low"],
+              "saved_high": saved["saved_high"]} if saved["status"] == "saved" else {}  # fmt: skip
+    return message(
+        f"note.saved_{saved['status']}",
+        compared=message("saved.compared", campaigns=saved["campaign_count"], **given, **bounds),
+        balance=message("saved.balance", small=saved["small_campaign_count"], judged=balance, **given, **expected),
+        **counts,
+    )  # fmt: skip
 
 
 def note_calibration_drift(document: Mapping[str, Any]) -> Message:
@@ -94,7 +130,7 @@ def note_calibration_drift(document: Mapping[str, Any]) -> Message:
         return message("note.no_last_list")
     found = document["calibration"]
     return message(
-        "note.calibration_drifted" if found["is_drifted"] else "note.calibration_kept", n=found["n"],
+        f"note.calibration_{found['verdict']}", n=found["n"], model=document["model"],
         expected=found["expected_rate"], observed=found["observed_rate"], low=found["low"], high=found["high"],
     )  # fmt: skip
 

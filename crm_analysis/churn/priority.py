@@ -1,13 +1,17 @@
 """Priority customers whom nobody has contacted this quarter (REQUIREMENTS C5)."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
+import ibis
 import numpy as np
 import pandas as pd
 
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_value_models import ValueModelSettings
 from crm_analysis.base.small_cells import hidden_cells
+from crm_analysis.sources.as_of import Tables, utc_midnight
 
 PRIORITY_SCHEMA: ResultSchema = {
     "customer_id": DIRECT,
@@ -17,6 +21,42 @@ PRIORITY_SCHEMA: ResultSchema = {
     "recency_days": SENSITIVE,
     "clv_amount": SENSITIVE,
 }
+#: Tables that a contact with a customer is found in.
+CONTACT_TABLES = ("interactions", "actions")
+
+
+def contact_tables(tables: Tables) -> list[str]:
+    """Return which of ``CONTACT_TABLES`` the company keeps."""
+    return [name for name in CONTACT_TABLES if name in tables]
+
+
+def contacts_table(tables: Tables, *, start: date, end: date, zone: str) -> pd.DataFrame | None:
+    """Return the contacts of each customer in ``[start, end)``, local days; ``None`` where none are recorded.
+
+    canonical tables behind the door of ``end`` -> ``customer_id, contact_count``, sorted; customers without are absent
+
+    Notes
+    -----
+    A contact is an interaction in either direction, by the day on which it was opened, or an action that was done for
+    the customer, by the time at which it was done: a visit or a coupon sent may be written down there alone. A control
+    is left alone and is none. What is written down in both tables counts twice.
+    """
+    found = []
+    if "interactions" in tables:
+        rows = tables["interactions"]
+        inside = (rows.opened_on >= ibis.literal(start)) & (rows.opened_on < ibis.literal(end))
+        found.append(rows.filter(inside & rows.direction.isin(["in", "out"])).select("customer_id"))
+    if "actions" in tables:
+        rows = tables["actions"]
+        begun, over = (ibis.literal(utc_midnight(day, zone)) for day in (start, end))
+        is_done = (rows.status == "done") & (rows.done_at >= begun) & (rows.done_at < over)
+        found.append(rows.filter(is_done & ~rows.is_control.fill_null(False)).select("customer_id"))
+    if not found:
+        return None
+    every = found[0] if len(found) == 1 else ibis.union(*found)
+    known = every.filter(every.customer_id.notnull())
+    counts = known.group_by("customer_id").aggregate(contact_count=known.count())
+    return counts.order_by("customer_id").to_pyarrow().to_pandas()
 
 
 def uncontacted_table(
@@ -32,8 +72,8 @@ def uncontacted_table(
     features
         Customer frame of the report's day.
     contacts
-        ``customer_id, contact_count``: contacts of the quarter; customers who are absent had none. ``None`` where the
-        company records no contacts: then nobody can be said to have had none.
+        :func:`contacts_table` of the quarter. ``None`` where the company records no contacts: then nobody can be said
+        to have had none.
     clv
         Columns of ``CLV_SCHEMA``; the value is empty for customers without one.
     """
@@ -46,19 +86,25 @@ def uncontacted_table(
 
 
 def priority_document(
-    features: pd.DataFrame, contacts: pd.DataFrame | None, *, settings: ValueModelSettings
-) -> dict[str, Any]:
+    features: pd.DataFrame, contacts: pd.DataFrame | None, *, settings: ValueModelSettings,
+    read: Sequence[str] = CONTACT_TABLES,
+) -> dict[str, Any]:  # fmt: skip
     """Return how many priority customers there are, how many had no contact, and their spend of 365 days.
+
+    Parameters
+    ----------
+    read
+        The tables that contacts were looked for in, see :func:`contact_tables`.
 
     Returns
     -------
     dict
         ``status``: ``ok``; ``no_contacts`` (the company records none); ``threshold`` (amount), ``n`` (priority
-        customers), ``uncontacted_count``, ``uncontacted_amount`` (``None`` where so few customers make it up, or are
-        left, that it may not be shown).
+        customers), ``read``, ``uncontacted_count``, ``uncontacted_amount`` (``None`` where so few customers make it
+        up, or are left, that it may not be shown).
     """
     priority = _priority(features, settings=settings)
-    document: dict[str, Any] = {"threshold": settings.priority_amount, "n": len(priority)}
+    document: dict[str, Any] = {"threshold": settings.priority_amount, "n": len(priority), "read": list(read)}
     if contacts is None:
         return {"status": "no_contacts", **document, "uncontacted_count": None, "uncontacted_amount": None}
     silent = ~_contacted(priority, contacts)

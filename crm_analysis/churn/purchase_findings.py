@@ -113,7 +113,8 @@ def finding_clv_tiers(tiers: pd.DataFrame) -> Message:
 
 
 def finding_priority(document: Mapping[str, Any]) -> Message:
-    """Return how many priority customers had no contact this quarter, and what they spent.
+    """Return how many priority customers had no contact this quarter, what they spent, and where only one table is
+    kept, which was read.
 
     document of :func:`crm_analysis.churn.priority.priority_document` -> message
     """
@@ -124,10 +125,15 @@ def finding_priority(document: Mapping[str, Any]) -> Message:
         return message("priority.no_contacts", **args)
     count, amount = document["uncontacted_count"], document["uncontacted_amount"]
     if count == 0:
-        return message("priority.all_contacted", **args)
-    if amount is None:
-        return message("priority.few", count=count, **args)
-    return message("priority.finding", count=count, amount=amount, share=round(count / document["n"], 6), **args)
+        told = message("priority.all_contacted", **args)
+    elif amount is None:
+        told = message("priority.few", count=count, **args)
+    else:
+        share = round(count / document["n"], 6)
+        told = message("priority.finding", count=count, amount=amount, share=share, **args)
+    if len(document["read"]) > 1:
+        return told
+    return message("priority.one_table", told=told, read=message(f"priority.read_{document['read'][0]}"))
 
 
 def alt_tracking(tracking: pd.DataFrame) -> Message:

@@ -24,7 +24,7 @@ WARNING_SCHEMA: ResultSchema = (
 )
 STABILITY_SCHEMA: ResultSchema = dict.fromkeys(["list_change", "customer_count", "customer_share"], OPEN)
 #: What became of those on the last list, in the order in which it is asked.
-CHANGES = ("kept", "bought", "not_eligible", "lower_rank")
+CHANGES = ("kept_bought", "kept_silent", "bought", "not_eligible", "lower_rank")
 
 
 def warning_list(
@@ -90,9 +90,10 @@ def list_stability_table(
 
     Notes
     -----
-    Both lists are taken at the length of the shorter, or a longer list would look more stable. Who left it bought since
-    (``recency_days`` below ``days_between``), is no longer eligible (too long silent, or no counted order left), or has
-    a lower rank now; the first that fits counts. Who bought and is still listed counts as ``kept``.
+    Both lists are taken at the length of the shorter, or a longer list would look more stable. Who is still on it has
+    bought since (``recency_days`` below ``days_between``; ``kept_bought``) or not (``kept_silent``). Who left it bought
+    since, is no longer eligible (too long silent, or no counted order left), or has a lower rank now; the first that
+    fits counts. All who bought are ``kept_bought`` and ``bought`` together.
     """
     now = scores.loc[scores["expected_loss_amount"].astype(float) > 0]
     length = min(len(last), len(now), settings.list_capacity)
@@ -106,7 +107,7 @@ def list_stability_table(
     bought = (counted >= 1) & (silent < days_between)
     eligible = before.isin(select_eligible(features, settings=settings)["customer_id"])
     change = pd.Series("lower_rank", index=before.index).mask(~eligible, "not_eligible")
-    change = change.mask(bought, "bought").mask(kept, "kept")
+    change = change.mask(bought, "bought").mask(kept & bought, "kept_bought").mask(kept & ~bought, "kept_silent")
     counts = change.value_counts().reindex(list(CHANGES), fill_value=0)
     return pd.DataFrame({
         "list_change": pd.Series(CHANGES, dtype="str"),

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from crm_analysis.base.intervals import NORMAL_975
+from crm_analysis.base.intervals import NORMAL_975, Array, size_weights, stratified_newcombe
 
-Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 POWER = 0.80
 
@@ -37,8 +35,7 @@ class Groups:
     @property
     def weights(self) -> Array:
         """Weight of each stratum, ``n_treated x n_control / (n_treated + n_control)`` over their sum."""
-        size = self.n_treated * self.n_control / (self.n_treated + self.n_control)
-        return size / size.sum()
+        return size_weights(self.n_treated, self.n_control)
 
 
 @dataclass(frozen=True)
@@ -92,10 +89,8 @@ def estimate_difference(groups: Groups, *, is_share: bool = False) -> Estimate:
     Notes
     -----
     Means: Welch (1947), degrees of freedom of Satterthwaite over all groups of all strata; one stratum gives Welch's
-    own. Shares: the score interval of Newcombe (1998) in each stratum; the distances between estimate and bound are
-    combined as roots of weighted sums of squares (Zou & Donner 2008), so that one stratum gives Newcombe's own. The
-    uplift's interval is that of the logarithm of the ratio of weighted means. Power: 2.80 standard errors (1.96 and
-    0.84), for shares under equal ones.
+    own. Shares: :func:`~crm_analysis.base.intervals.stratified_newcombe`. The uplift's interval is that of the
+    logarithm of the ratio of weighted means. Power: 2.80 standard errors (1.96 and 0.84), for shares under equal ones.
     """
     from scipy import stats
 
@@ -107,7 +102,11 @@ def estimate_difference(groups: Groups, *, is_share: bool = False) -> Estimate:
     error = float(np.sqrt(parts_treated.sum() + parts_control.sum()))
     z, power = stats.norm.ppf((1 + LEVEL) / 2), stats.norm.ppf(POWER)
     if is_share:
-        low, high = _newcombe(groups, difference=difference)
+        yes = [
+            np.round(mean * n)
+            for mean, n in ((groups.mean_treated, groups.n_treated), (groups.mean_control, groups.n_control))
+        ]
+        _, low, high = stratified_newcombe(yes[0], groups.n_treated, yes[1], groups.n_control)
         error_for_power = _null_error(groups)
     else:
         degrees = _degrees(groups, parts_treated, parts_control)
@@ -147,24 +146,6 @@ def _degrees(groups: Groups, parts_treated: Array, parts_control: Array) -> floa
     free = np.concatenate([groups.n_treated, groups.n_control]) - 1
     below = float((parts**2 / free).sum())
     return float(parts.sum() ** 2 / below) if below > 0 else float("nan")
-
-
-def _newcombe(groups: Groups, *, difference: float) -> tuple[float, float]:
-    from statsmodels.stats.proportion import confint_proportions_2indep
-
-    yes = [
-        np.round(mean * n)
-        for mean, n in ((groups.mean_treated, groups.n_treated), (groups.mean_control, groups.n_control))
-    ]
-    bounds = [
-        confint_proportions_2indep(t, nt, c, nc, method="newcomb", compare="diff", alpha=1 - LEVEL)
-        for t, nt, c, nc in zip(yes[0], groups.n_treated, yes[1], groups.n_control, strict=True)
-    ]
-    own = groups.mean_treated - groups.mean_control
-    low, high = (np.array([bound[side] for bound in bounds]) for side in (0, 1))
-    below = float(np.sqrt((groups.weights**2 * (own - low) ** 2).sum()))
-    above = float(np.sqrt((groups.weights**2 * (high - own) ** 2).sum()))
-    return difference - below, difference + above
 
 
 def _null_error(groups: Groups) -> float:

@@ -1,9 +1,10 @@
 """Intervals against published examples and at their edges."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from crm_analysis.base.intervals import newcombe, poisson_interval, wilson, wilson_interval
+from crm_analysis.base.intervals import newcombe, poisson_interval, stratified_newcombe, wilson, wilson_interval
 
 
 def test_newcombes_published_example() -> None:
@@ -25,3 +26,20 @@ def test_rates_of_events_are_exact() -> None:
     low, high = poisson_interval(pd.Series([10, 0]), pd.Series([100.0, 50.0]), where=pd.Series([True, True]))
     assert (low[0], high[0]) == pytest.approx((0.04795, 0.18390), abs=5e-6)  # chi-square quantiles of 20 and 22
     assert (low[1], high[1]) == pytest.approx((0.0, 3.688879 / 50), abs=1e-6)  # -log(0.025) events
+
+
+def test_one_stratum_is_newcombes_own() -> None:
+    one = [np.array([float(number)]) for number in (56, 70, 48, 80)]
+    assert stratified_newcombe(*one) == pytest.approx(newcombe(56, 70, 48, 80))
+
+
+def test_strata_are_weighted_by_size_and_their_distances_add_up_as_squares() -> None:
+    # 40 x 40 / 80 = 20 and 120 x 40 / 160 = 30: weights 0.4 and 0.6
+    first, first_n = np.array([20.0, 30.0]), np.array([40.0, 120.0])
+    second, second_n = np.array([10.0, 20.0]), np.array([40.0, 40.0])
+    difference, low, high = stratified_newcombe(first, first_n, second, second_n)
+    assert difference == pytest.approx(0.4 * (0.5 - 0.25) + 0.6 * (0.25 - 0.5))  # -0.05
+    (own_a, low_a, high_a), (own_b, low_b, high_b) = newcombe(20, 40, 10, 40), newcombe(30, 120, 20, 40)
+    assert (own_a, own_b) == (0.25, -0.25)
+    assert difference - low == pytest.approx(((0.4 * (own_a - low_a)) ** 2 + (0.6 * (own_b - low_b)) ** 2) ** 0.5)
+    assert high - difference == pytest.approx(((0.4 * (high_a - own_a)) ** 2 + (0.6 * (high_b - own_b)) ** 2) ** 0.5)

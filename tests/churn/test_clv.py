@@ -24,6 +24,7 @@ from crm_analysis.churn.purchase_inputs import (
     purchase_days_table,
     summary_table,
 )
+from crm_analysis.sources.as_of import as_of
 from crm_analysis.sources.purchases import counted_orders
 
 SETTINGS = ValueModelSettings(minimum_customers=100, minimum_repeaters=30, holdout_weeks=10)
@@ -195,10 +196,56 @@ def test_priority_customers_without_contact(clv: pd.DataFrame) -> None:
     assert table["customer_id"].tolist() == ["c", "b"], "50,000 itself is not over 50,000; d was contacted"
     assert table["clv_amount"].fillna(-1).tolist() == [321.0, -1]
     found = priority.priority_document(FEATURES, CONTACTS, settings=own)
-    assert found == {"status": "ok", "threshold": 50_000, "n": 3, "uncontacted_count": 2,
+    assert found == {"status": "ok", "threshold": 50_000, "n": 3, "read": ["interactions", "actions"],
+                     "uncontacted_count": 2,
                      "uncontacted_amount": 140_000.01}  # fmt: skip
     few = priority.priority_document(FEATURES, CONTACTS, settings=ValueModelSettings())
     assert (few["uncontacted_count"], few["uncontacted_amount"]) == (2, None)
+
+
+WITHIN = [
+    {"customer_id": "called", "opened_at": "2025-07-01 00:00", "direction": "in"},
+    {"customer_id": "called", "opened_at": "2025-09-30 23:59", "direction": "out"},
+    {"customer_id": "long_ago", "opened_at": "2025-06-30 23:59", "direction": "in"},
+]
+DONE_BY_HAND = [
+    {"customer_id": "visited", "assigned_at": "2025-06-01 09:00", "done_at": "2025-07-01 00:00", "status": "done"},
+    {"customer_id": "called", "assigned_at": "2025-08-01 09:00", "done_at": "2025-09-30 23:59", "status": "done"},
+    {"customer_id": "early", "assigned_at": "2025-06-01 09:00", "done_at": "2025-06-30 23:59", "status": "done"},
+    {"customer_id": "late", "assigned_at": "2025-09-01 09:00", "done_at": "2025-10-01 00:00", "status": "done"},
+    {"customer_id": "planned", "assigned_at": "2025-09-01 09:00", "status": "planned"},
+    {"customer_id": "control", "assigned_at": "2025-09-01 09:00", "done_at": "2025-09-02 09:00", "status": "done",
+     "is_control": True},
+    {"customer_id": None, "assigned_at": "2025-09-01 09:00", "done_at": "2025-09-02 09:00", "status": "done"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kept", "counted", "read"),
+    [
+        (("interactions", "actions"), {"called": 3, "visited": 1}, "Priority"),
+        (("interactions",), {"called": 2}, "interactions alone"),
+        (("actions",), {"called": 1, "visited": 1}, "actions done alone"),
+    ],
+)
+def test_contacts_are_interactions_and_actions_that_were_done(make_tables, kept, counted, read) -> None:
+    rows = {name: each for name, each in (("interactions", WITHIN), ("actions", DONE_BY_HAND)) if name in kept}
+    tables = as_of(make_tables(orders=[], **rows), date(2025, 10, 1), zone="Asia/Shanghai")
+    contacts = priority.contacts_table(tables, start=date(2025, 7, 1), end=date(2025, 10, 1), zone="Asia/Shanghai")
+    assert dict(zip(contacts["customer_id"], contacts["contact_count"], strict=True)) == counted
+    known = FEATURES.assign(customer_id=["called", "visited", "early", "long_ago"])
+    own = ValueModelSettings(minimum_cell=1)
+    document = priority.priority_document(known, contacts, settings=own, read=priority.contact_tables(tables))
+    assert document["read"] == list(kept)
+    assert document["uncontacted_count"] == (2 if "actions" in kept else 3)  # called has 50,000 and no more
+    assert read in Words("en").say(findings.finding_priority(document))
+    assert Words("zh").say(findings.finding_priority(document))
+
+
+def test_without_interactions_and_actions_no_contact_is_recorded(make_tables) -> None:
+    tables = make_tables(orders=[])
+    assert priority.contact_tables(tables) == []
+    assert priority.contacts_table(tables, start=date(2025, 7, 1), end=date(2025, 10, 1), zone="Asia/Shanghai") is None
 
 
 def test_without_recorded_contacts_nobody_is_said_to_have_had_none(clv: pd.DataFrame) -> None:

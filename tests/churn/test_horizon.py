@@ -24,6 +24,8 @@ from crm_analysis.churn.contract_labels import (
 from crm_analysis.churn.horizon import (
     GAPS_SCHEMA,
     HORIZON_SCHEMA,
+    RETURNS_SCHEMA,
+    churn_returns_table,
     horizon_document,
     horizon_table,
     purchase_gaps_table,
@@ -131,6 +133,63 @@ def test_a_history_shorter_than_the_horizon_is_told() -> None:
     settings = settings_of(horizon_days=90, minimum_customers=30)
     found = horizon_document(gaps, horizon_table(gaps, settings=settings), settings=settings)
     assert found["message"]["message"] == "horizon.too_short_history"
+
+
+# -- what became of those labelled churned -----------------------------------------------------------------------------
+
+#: Outcome windows of 90 days end on 2025-04-01 and 2025-06-30; data end before 2025-07-01.
+LABELLED = {"2025-01-01": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 0, "g": 1}, "2025-04-01": {"b": 1, "e": 1, "f": 1}}
+AGAIN = [
+    {"customer_id": "a", "ordered_at": "2025-03-31 23:59", "order_id": "given_back"},  # within the window: refunded
+    {"customer_id": "a", "ordered_at": "2025-03-31 23:59", "amount": -100, "refund_of": "given_back"},
+    {"customer_id": "b", "ordered_at": "2025-04-01 00:00"},  # the first day after the first window
+    {"customer_id": "c", "ordered_at": "2025-06-01 09:00", "order_id": "back"},
+    {"customer_id": "c", "ordered_at": "2025-06-05 09:00", "amount": -100, "refund_of": "back"},  # counts no more
+    {"customer_id": "e", "ordered_at": "2025-06-30 23:59"},  # the last day known; kept at the first origin
+    {"customer_id": "f", "ordered_at": "2025-06-29 23:59"},  # the last day of the second window
+    {"customer_id": "d", "ordered_at": "2025-07-01 00:00"},  # later
+    {"customer_id": "g", "ordered_at": "2025-05-01 09:00"},
+    {"customer_id": "g", "ordered_at": "2025-05-09 09:00"},  # counts once
+]
+
+
+def test_who_was_labelled_churned_and_bought_again_by_hand(make_tables) -> None:
+    rows = [{"customer_id": id_, "origin": origin, "is_churned": label}
+            for origin, labels in LABELLED.items() for id_, label in labels.items()]  # fmt: skip
+    tables = make_tables(orders=AGAIN)
+    training = tables["orders"].get_backend().create_table("training", pd.DataFrame(rows))
+    known = as_of(tables, DAY, zone="Asia/Shanghai")["orders"]
+    table = churn_returns_table(training, known, as_of=DAY, settings=ChurnSettings(horizon_days=90))
+    check_columns(table.columns, RETURNS_SCHEMA, result="churn_returns")
+    first, second = table.to_dict("records")
+    # a, b, c, d, g were labelled; b and g bought again; of b, e, f only e
+    assert (first["origin_date"], first["churned_count"], first["returned_count"]) == ("2025-01-01", 5, 2)
+    assert (second["origin_date"], second["churned_count"], second["returned_count"]) == ("2025-04-01", 3, 1)
+    assert table["followed_days"].tolist() == [91, 1]  # 1 April to 30 June, 30 June
+    assert table["returned_rate"].tolist() == [0.4, 0.333333]
+    assert table.loc[0, ["returned_rate_low", "returned_rate_high"]].tolist() == pytest.approx(
+        [0.117621, 0.769276], abs=1e-6)  # fmt: skip
+    told = findings.finding_returns(table)
+    assert (told.args["origin"], told.args["days"], told.args["returned"]) == ("2025-01-01", 91, 2)
+    # with a gap of a day the second window ends with the data, and nobody of it has been followed
+    late = churn_returns_table(training, known, as_of=DAY, settings=ChurnSettings(horizon_days=90, gap_days=1))
+    assert late["followed_days"].tolist() == [90, 0]
+    assert late["returned_count"].tolist() == [1, 0]  # b bought on the last day of the window
+    assert late["returned_rate"].isna().tolist() == [False, True]
+    unknown = findings.finding_returns(late.tail(1))
+    for lang in LANGUAGES:
+        assert "40.0%" in Words(lang).say(told)
+        assert Words(lang).say(unknown) == Words(lang).word("horizon.returns_none")
+
+
+def test_nobody_labelled_yet(make_tables) -> None:
+    tables = make_tables(orders=AGAIN)
+    columns = dict.fromkeys(["customer_id", "origin", "is_churned"], "int32")  # as a stored table without rows has them
+    training = tables["orders"].get_backend().create_table("training", schema=columns)
+    table = churn_returns_table(training, tables["orders"], as_of=DAY, settings=ChurnSettings())
+    check_columns(table.columns, RETURNS_SCHEMA, result="churn_returns")
+    assert table.empty
+    assert findings.finding_returns(table).id == "horizon.returns_none"
 
 
 # -- contracts ---------------------------------------------------------------------------------------------------------

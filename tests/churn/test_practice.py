@@ -81,19 +81,23 @@ def test_capacity_gives_the_length() -> None:
 
 
 def test_what_became_of_the_last_list() -> None:
-    last = scored({"a": 90, "b": 80, "c": 70, "d": 60})
-    now = scored({"a": 90, "x": 85, "y": 80, "z": 70, "d": 5})
-    known = facts("abcdxyz", recency_days=[200.0, 10.0, 365.0, 150.0, 1.0, 1.0, 1.0])
-    table = list_stability_table(last, now, known, settings=with_warning(list_length=4), days_between=92)
+    last = scored({"a": 90, "e": 85, "b": 80, "c": 70, "d": 60})
+    now = scored({"a": 90, "x": 85, "e": 82, "y": 80, "z": 70, "d": 5})
+    # a is still on it and silent, e still on it and has bought on the first day that counts, b left it and has bought
+    known = facts("aebcdxyz", recency_days=[92.0, 91.0, 10.0, 365.0, 150.0, 1.0, 1.0, 1.0])
+    table = list_stability_table(last, now, known, settings=with_warning(list_length=5), days_between=92)
     check_columns(table.columns, STABILITY_SCHEMA, result="list_stability")
     assert dict(zip(table["list_change"], table["customer_count"], strict=True)) == {
-        "kept": 1, "bought": 1, "not_eligible": 1, "lower_rank": 1}  # fmt: skip
+        "kept_bought": 1, "kept_silent": 1, "bought": 1, "not_eligible": 1, "lower_rank": 1}  # fmt: skip
     shorter = list_stability_table(last, now.head(2), known, settings=with_warning(list_length=4), days_between=92)
     assert shorter["customer_count"].sum() == 2  # the same length on both sides
     nothing = list_stability_table(last.head(0), now, known, settings=with_warning(), days_between=92)
     assert nothing.empty
+    told = findings.finding_stability(table)
+    assert {name: told.args[name] for name in ("n", "kept", "share", "all_bought", "bought_share")} == {
+        "n": 5, "kept": 2, "share": 0.4, "all_bought": 2, "bought_share": 0.4}  # fmt: skip
     for lang in LANGUAGES:
-        assert "25.0%" in Words(lang).say(findings.finding_stability(table))
+        assert Words(lang).say(told).count("40.0%") == 2
         assert Words(lang).say(findings.finding_stability(nothing))
         assert all(Words(lang).word(f"list_change.{change}") for change in CHANGES)
 
@@ -102,56 +106,71 @@ def test_what_became_of_the_last_list() -> None:
 
 
 def test_looking_back_by_hand() -> None:
-    scores = scored({"a": 90, "b": 50, "c": 10, "d": 5, "e": 1})
-    warned = scores.head(3)
+    scores = scored({"a": 90, "b": 50, "c": 10, "d": 5, "e": 1, "f": 40})
+    warned = scores.head(4)
     outcomes = pd.DataFrame({"customer_id": ["b", "e", "d"], "order_count": [1, 2, 0]})
-    actions = pd.DataFrame({"customer_id": ["a", "b", "c", "e"], "is_control": [False, False, True, None],
-                            "status": ["done", "planned", "cancelled", "done"]})  # fmt: skip
+    actions = pd.DataFrame({
+        "customer_id": ["a", "b", "c", "e", "f", "f"], "campaign": ["k", "k", "k", None, "k", None],
+        "is_control": [False, False, True, False, True, False], "is_assigned": True,
+        "is_done": [True, False, False, True, False, True],
+    })  # fmt: skip
     rows = scored_before_table(scores, warned, outcomes, actions)
     table = look_back_table(rows).set_index("look_back_group")
     check_columns([*table.columns, "look_back_group"], LOOK_BACK_SCHEMA, result="look_back")
     assert table["customer_count"].to_dict() == {
-        "everyone": 5, "listed": 3, "listed_reached": 1, "listed_not_reached": 1, "listed_control": 1, "not_listed": 2,
+        "everyone": 6, "listed": 4, "listed_reached": 2, "listed_not_reached": 1, "listed_control": 1, "not_listed": 2,
     }  # fmt: skip
     assert table["churn_count"].to_dict() == {
-        "everyone": 3, "listed": 2, "listed_reached": 1, "listed_not_reached": 0, "listed_control": 1, "not_listed": 1,
+        "everyone": 4, "listed": 3, "listed_reached": 2, "listed_not_reached": 0, "listed_control": 1, "not_listed": 1,
     }  # fmt: skip
-    assert table.loc["listed", "lost_amount"] == 200  # a 180, c 20
-    found = look_back_document(rows)
-    assert (found["hit_count"], found["miss_count"], found["list_count"], found["reached_count"]) == (2, 1, 3, 1)
-    assert (found["precision_rate"], found["recall_rate"], found["expected_rate"]) == (0.666667, 0.666667, 0.5)
-    assert found["saved"] == {"status": "too_few", "treated_count": 3, "control_count": 1}
-    assert not found["calibration"]["is_drifted"]
-    alone = look_back_document(scored_before_table(scores, warned, outcomes, None))
-    assert alone["saved"]["status"] == "no_control"
-    none = look_back_document(scored_before_table(scores, warned.head(0), outcomes, actions))
+    assert table.loc["listed", "lost_amount"] == 280  # a 180, f 80, c 20
+    found = look_back_document(rows, model="recency")
+    assert (found["hit_count"], found["miss_count"], found["list_count"], found["reached_count"]) == (3, 1, 4, 2)
+    assert (found["precision_rate"], found["recall_rate"], found["expected_rate"]) == (0.75, 0.75, 0.5)
+    assert (found["saved"]["status"], found["saved"]["treated_count"], found["saved"]["control_count"]) == (
+        "too_few", 2, 2)  # fmt: skip
+    assert (found["calibration"]["verdict"], found["model"]) == ("kept", "recency")
+    alone = look_back_document(scored_before_table(scores, warned, outcomes, None), model="recency")
+    assert alone["saved"]["status"] == "no_campaign"
+    none = look_back_document(scored_before_table(scores, warned.head(0), outcomes, actions), model=None)
     assert none["status"] == "none"
     for lang in LANGUAGES:
         words = Words(lang)
         for document in (found, alone, none):
-            assert words.say(findings.finding_look_back(document))
+            assert words.say(findings.finding_look_back(document, {"model": "recency"}))
             for note in (findings.note_saved(document), findings.note_calibration_drift(document)):
-                assert note is None or words.say(note)
+                assert words.say(note)
         assert all(words.word(f"look_back_group.{group}") for group in table.index)
 
 
-def test_an_effect_that_is_planted_is_measured_against_controls() -> None:
-    n = 2_000
-    ids = [f"c{k:05d}" for k in range(n)]
-    scores = pd.DataFrame({"customer_id": ids, "churn_probability": 0.5, "at_stake_amount": 10.0})
-    is_control = np.arange(n) % 4 == 0
-    churned = np.where(is_control, np.arange(n) % 8 == 0, np.arange(n) % 10 == 1)  # 50 % of controls
-    outcomes = pd.DataFrame({"customer_id": [i for i, gone in zip(ids, churned, strict=True) if not gone]})
-    actions = pd.DataFrame({"customer_id": ids, "is_control": is_control, "status": "planned"})  # reached or not
-    rows = scored_before_table(scores, scores.head(50), outcomes.assign(order_count=1), actions)
-    document = look_back_document(rows)
-    treated_rate = churned[~is_control].mean()
-    assert document["saved"]["difference"] == pytest.approx(0.5 - treated_rate, abs=1e-6)
-    assert document["saved"]["low"] > 0
-    assert document["calibration"]["is_drifted"]  # half was expected, a fifth churned
+@pytest.mark.parametrize(
+    ("now", "id_"),
+    [("recency", "look_back.same_method"), ("logistic", "look_back.other_method"), (None, "look_back.no_method_now")],
+)
+def test_the_method_that_is_judged_is_named(now: str | None, id_: str) -> None:
+    scores = scored({"a": 90, "b": 50})
+    outcomes = pd.DataFrame({"customer_id": ["b"], "order_count": [1]})
+    document = look_back_document(scored_before_table(scores, scores, outcomes, None), model="recency")
+    told = findings.finding_look_back(document, {"model": now})
+    assert told.args["method"].id == id_
     for lang in LANGUAGES:
-        assert Words(lang).say(findings.note_saved(document))
-        assert findings.note_calibration_drift(document).id == "note.calibration_drifted"
+        words = Words(lang)
+        assert words.word("model.recency") in words.say(told)
+        assert (words.word("model.logistic") in words.say(told)) == (now == "logistic")
+        assert words.word("model.recency") in words.say(findings.note_calibration_drift(document))
+
+
+@pytest.mark.parametrize(("churned", "verdict"), [(500, "kept"), (200, "fewer"), (800, "more")])
+def test_a_quarter_unlike_what_was_expected_says_which_way(churned: int, verdict: str) -> None:
+    ids = [f"c{k:05d}" for k in range(1_000)]  # half of them were expected to churn
+    scores = pd.DataFrame({"customer_id": ids, "churn_probability": 0.5, "at_stake_amount": 10.0})
+    outcomes = pd.DataFrame({"customer_id": ids[churned:], "order_count": 1})
+    document = look_back_document(scored_before_table(scores, scores.head(50), outcomes, None), model="logistic")
+    assert document["calibration"]["verdict"] == verdict
+    note = findings.note_calibration_drift(document)
+    assert note.id == f"note.calibration_{verdict}"
+    for lang in LANGUAGES:
+        assert Words(lang).say(note)
 
 
 # -- drift -------------------------------------------------------------------------------------------------------------
