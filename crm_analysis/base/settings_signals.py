@@ -21,8 +21,9 @@ class SurvivalSettings(Frozen):
         Days after the entry at which the share still buying is tabled.
     minimum_customers
         Tiers with fewer customers at the start have no curve and take no part in the test.
-    minimum_at_risk
-        A curve ends where fewer customers are still under observation.
+    minimum_known
+        Customers of whom it must be known whether they had left by a day: those who left before count, those whose
+        observation ended before do not. Where fewer are still seen, they must be no fewer than those out of sight.
     shown_tiers
         Curves drawn in one figure, the largest tiers first.
     """
@@ -30,7 +31,7 @@ class SurvivalSettings(Frozen):
     follow_quarters: Annotated[int, Field(ge=2)] = 8
     shown_days: tuple[Days, ...] = (90, 180, 365)
     minimum_customers: Count = 30
-    minimum_at_risk: Count = 10
+    minimum_known: Count = 10
     shown_tiers: Annotated[int, Field(ge=1, le=5)] = 5
 
 
@@ -67,7 +68,8 @@ class SignalSettings(Frozen):
     minimum_cell
         Smaller counts are not shown, nor those that would give them away.
     minimum_group
-        The record of a signal is judged from so many customers with it and without it on.
+        The record of a signal is judged from so many customers with it and without it on; how many show it now is told
+        from so many on of whom it can be told.
     """
 
     recent_days: Days = 90
@@ -111,7 +113,7 @@ class ReasonSettings(Frozen):
     known_quarters
         Quarters that a loss needs before its reason is as well known as it will be; younger ones are marked.
     minimum_cell
-        Shares and amounts of fewer customers are not shown, nor those that would give them away.
+        Shares and amounts of fewer losses, or customers at risk, are not shown, nor those that would give them away.
     """
 
     quarters: Annotated[int, Field(ge=2, le=20)] = 8

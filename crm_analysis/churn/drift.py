@@ -11,7 +11,7 @@ from crm_analysis.base.settings_churn_model import WarningSettings
 
 Floats = npt.NDArray[np.float64]
 DRIFT_SCHEMA: ResultSchema = dict.fromkeys(
-    ["feature", "n_before", "n_now", "bin_count", "stability_score", "chance_score", "drift_state"], OPEN
+    ["feature", "n_last_quarter", "n_this_quarter", "bin_count", "stability_score", "chance_score", "drift_state"], OPEN
 )
 _BINS = 10
 _ADDED = 0.5
@@ -31,8 +31,9 @@ def drift_table(
     is nobody on either side falls away. The index is the sum over bins of ``(now - before) x ln(now / before)`` of the
     shares, with half a customer added to each bin, so that an empty one does not make it infinite. ``chance_score`` is
     what 95 % of draws from one and the same population stay below: the chi-square quantile with ``bins - 1`` degrees of
-    freedom times ``1 / n_before + 1 / n_now``. ``drift_state``: ``too_few`` below ``minimum_drift_customers`` (no index
-    is told), ``steady`` below ``psi_watch`` or within chance, ``moved`` from it, ``much_moved`` from ``psi_alarm``.
+    freedom times ``1 / n_last_quarter + 1 / n_this_quarter``. ``drift_state``: ``too_few`` below
+    ``minimum_drift_customers`` (no index is told), ``steady`` up to chance, ``slightly_moved`` above it and below
+    ``psi_watch``, ``moved`` from that, ``much_moved`` from ``psi_alarm``.
     """
     rows = [_drift(before[name].to_numpy(dtype=float), now[name].to_numpy(dtype=float), settings) for name in features]
     table = pd.DataFrame(rows).assign(feature=pd.Series(list(features), dtype="str"))[list(DRIFT_SCHEMA)]
@@ -43,7 +44,7 @@ def drift_table(
 def _drift(before: Floats, now: Floats, settings: WarningSettings) -> dict[str, float | str]:
     from scipy.stats import chi2
 
-    sizes: dict[str, float | str] = {"n_before": len(before), "n_now": len(now)}
+    sizes: dict[str, float | str] = {"n_last_quarter": len(before), "n_this_quarter": len(now)}
     if min(len(before), len(now)) < settings.minimum_drift_customers:
         few: dict[str, float | str] = {"bin_count": 0, "stability_score": float("nan"), "chance_score": float("nan")}
         return sizes | few | {"drift_state": "too_few"}
@@ -52,8 +53,9 @@ def _drift(before: Floats, now: Floats, settings: WarningSettings) -> dict[str, 
     bins = len(counts[0])
     chance = float(chi2.ppf(0.95, bins - 1)) * (1 / len(before) + 1 / len(now)) if bins > 1 else 0.0
     state = "steady"
-    if index >= settings.psi_watch and index > chance:
-        state = "much_moved" if index >= settings.psi_alarm else "moved"
+    if index > chance:
+        limits = (("much_moved", settings.psi_alarm), ("moved", settings.psi_watch), ("slightly_moved", 0.0))
+        state = next(name for name, limit in limits if index >= limit)
     found: dict[str, float | str] = {"bin_count": bins, "stability_score": round(index, _DIGITS)}
     return sizes | found | {"chance_score": round(chance, _DIGITS), "drift_state": state}
 

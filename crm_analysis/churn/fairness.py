@@ -84,7 +84,7 @@ def fairness_table(
     95 % intervals: Wilson for shares and Newcombe (1998) for their differences; Welch for calibration; DeLong, DeLong &
     Clarke-Pearson (1988) for the AUC, on the logit scale; linearised ratio of sums for the discount share. All tests of
     the table are corrected together (Benjamini & Hochberg 1995). Two groups mirror each other and are tested twice,
-    which changes nothing in the correction.
+    which counts as two tests and changes adjusted p-values slightly.
     """
     from statsmodels.stats.multitest import multipletests
 

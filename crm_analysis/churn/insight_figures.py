@@ -60,7 +60,7 @@ def plot_reasons(reasons: pd.DataFrame, *, words: Words, state: str = "lost") ->
             names.append(words.word(id_) if words.has(id_) else str(row["reason"]))
             ax.barh(place, row["reason_share"], height=0.6, color=LIGHT["accent"])
             ax.plot([row["reason_share_low"], row["reason_share_high"]], [place] * 2, color=LIGHT["ink"], linewidth=1)
-            text = words.say("reasons.label", share=row["reason_share"], n=row["customer_count"])
+            text = words.say(f"reasons.label_{state}", share=row["reason_share"], n=row["case_count"])
             ax.annotate(text, (row["reason_share_high"], place), xytext=(6, -7), textcoords="offset points",
                         va="center", fontsize=SMALL_POINTS, color=LIGHT["ink"])  # fmt: skip
         ax.plot(rows["cumulative_share"], range(len(rows)), color=LIGHT["watch"], marker="o", markersize=4, linewidth=1)

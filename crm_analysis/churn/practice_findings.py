@@ -152,17 +152,24 @@ def format_drift(table: pd.DataFrame, *, words: Words, most: int = 10) -> pd.Dat
     return shown.assign(feature=[feature_name(name, words=words) for name in shown["feature"]])
 
 
-def finding_drift(table: pd.DataFrame, *, words: Words) -> Message:
-    """Return how many features have moved among customers, and which has moved most."""
+def finding_drift(table: pd.DataFrame, *, words: Words, settings: WarningSettings) -> Message:
+    """Return how many features lie beyond the watch limit, how many above chance, and which has moved most."""
     if table.empty:
         return message("finding.drift_few", before=0, now=0)
     first = table.iloc[0]
-    sizes = {"before": int(first["n_before"]), "now": int(first["n_now"])}
+    sizes = {"before": int(first["n_last_quarter"]), "now": int(first["n_this_quarter"])}
     if (table["drift_state"] == "too_few").all():
         return message("finding.drift_few", **sizes)
-    moved = table.loc[table["drift_state"].isin(["moved", "much_moved"])]
-    if moved.empty:
+    above = table.loc[table["drift_state"].isin(["slightly_moved", "moved", "much_moved"])]
+    if above.empty:
         return message("finding.drift_none", count=len(table), **sizes)
-    most = moved.iloc[0]
-    return message("finding.drift", count=len(table), moved=len(moved), score=float(most["stability_score"]),
-                   feature=feature_name(str(most["feature"]), words=words), **sizes)  # fmt: skip
+    moved = int(above["drift_state"].isin(["moved", "much_moved"]).sum())
+    most = above.iloc[0]
+    return message("finding.drift" if moved else "finding.drift_slight", moved=moved, above=len(above),
+                   score=float(most["stability_score"]), feature=feature_name(str(most["feature"]), words=words),
+                   count=len(table), watch=settings.psi_watch, **sizes)  # fmt: skip
+
+
+def note_drift(settings: WarningSettings) -> Message:
+    """Return how the index is made, and what its levels mean."""
+    return message("note.drift", watch=settings.psi_watch, alarm=settings.psi_alarm)

@@ -12,7 +12,7 @@ Row = Mapping[Any, Any]
 
 
 def finding_reasons(reasons: pd.DataFrame, *, state: str = LOST) -> Message:
-    """Return the most frequent reason of lost customers (or of those ``at_risk``), and how many are unknown.
+    """Return the most frequent reason of losses (or of customers ``at_risk``), and how many are unknown.
 
     columns of ``REASONS_SCHEMA`` -> message
     """
@@ -21,25 +21,25 @@ def finding_reasons(reasons: pd.DataFrame, *, state: str = LOST) -> Message:
         return message(f"reasons.none_{state}")
     unknown = rows.loc[rows["reason"] == NOT_RECORDED]
     known = rows.loc[(rows["reason"] != NOT_RECORDED) & ~rows["is_hidden"].astype(bool)]
-    missing = _unknown(unknown)
+    missing = _unknown(unknown, state=state)
     if known.empty:
         return message(f"reasons.few_{state}", unknown=missing)
     top = known.iloc[0]
     return message(
-        f"reasons.finding_{state}", reason=str(top["reason"]), n=int(top["customer_count"]),
+        f"reasons.finding_{state}", reason=str(top["reason"]), n=int(top["case_count"]),
         share=float(top["reason_share"]), low=float(top["reason_share_low"]), high=float(top["reason_share_high"]),
-        known=round(float(top["customer_count"] / top["reason_share"])), money=float(top["year_spend_amount"]),
+        known=round(float(top["case_count"] / top["reason_share"])), money=float(top["year_spend_amount"]),
         unknown=missing,
     )  # fmt: skip
 
 
-def _unknown(rows: pd.DataFrame) -> Message:
+def _unknown(rows: pd.DataFrame, *, state: str) -> Message:
     if rows.empty:
         return message("reasons.unknown_none")
     row = rows.iloc[0]
     if row["is_hidden"]:
         return message("reasons.unknown_hidden")
-    return message("reasons.unknown", n=int(row["customer_count"]), share=float(row["reason_share"]))
+    return message(f"reasons.unknown_{state}", n=int(row["case_count"]), share=float(row["reason_share"]))
 
 
 def finding_reason_trend(trend: pd.DataFrame) -> Message:
@@ -86,16 +86,16 @@ def shown_reasons(reasons: pd.DataFrame, *, state: str = LOST) -> pd.DataFrame:
 
 
 def format_reasons(reasons: pd.DataFrame, *, words: Words) -> pd.DataFrame:
-    """Return reasons for reading, those of lost customers before those at risk.
+    """Return reasons for reading, those of losses before those of customers at risk.
 
-    columns of ``REASONS_SCHEMA`` -> ``risk_state_text, churn_reason, lost_customers, reason_share_text, interval,
+    columns of ``REASONS_SCHEMA`` -> ``risk_state_text, churn_reason, reason_cases, reason_share_text, interval,
     year_spend``
     """
     rows = reasons.to_dict("records")
     cells = {
         "risk_state_text": [words.word(f"risk_state.{row['risk_state']}") for row in rows],
         "churn_reason": [_reason(row, words=words) for row in rows],
-        "reason_customers": [_told(row, words.format_int(row["customer_count"]), words=words) for row in rows],
+        "reason_cases": [_told(row, words.format_int(row["case_count"]), words=words) for row in rows],
         "reason_share_text": [_told(row, words.format_percent(row["reason_share"]), words=words) for row in rows],
         "interval": [
             ABSENT
@@ -111,18 +111,18 @@ def format_reasons(reasons: pd.DataFrame, *, words: Words) -> pd.DataFrame:
 def format_reason_trend(trend: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the trend for reading: one row per quarter, with the two most frequent reasons of it.
 
-    columns of ``REASON_TREND_SCHEMA`` -> ``quarter, lost_customers, known_reasons, unknown_share, top_reasons,
+    columns of ``REASON_TREND_SCHEMA`` -> ``quarter, lost_count, known_reasons, unknown_share, top_reasons,
     reason_state``
     """
     cells: dict[str, list[Any]] = {
-        "quarter": [], "lost_customers": [], "known_reasons": [], "unknown_share": [], "top_reasons": [],
+        "quarter": [], "lost_count": [], "known_reasons": [], "unknown_share": [], "top_reasons": [],
         "reason_state": [],
     }  # fmt: skip
     for quarter, part in trend.groupby("quarter", sort=True):
         first = part.iloc[0]
         cells["quarter"].append(str(quarter))
         cells["reason_state"].append(words.word("reasons.running" if first["is_running"] else "reasons.settled"))
-        cells["lost_customers"].append(int(first["lost_count"]))
+        cells["lost_count"].append(int(first["lost_count"]))
         cells["known_reasons"].append(int(first["known_count"]))
         cells["unknown_share"].append(float(first["unknown_share"]))
         top = part.sort_values("reason_share", ascending=False, kind="stable").head(2).to_dict("records")
@@ -134,13 +134,13 @@ def format_reason_trend(trend: pd.DataFrame, *, words: Words) -> pd.DataFrame:
 def format_reason_money(money: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the spend of the year before by tier and reason for reading; hidden cells of a tier are left out.
 
-    columns of ``REASON_MONEY_SCHEMA`` -> ``tier, churn_reason, reason_customers, year_spend``
+    columns of ``REASON_MONEY_SCHEMA`` -> ``tier, churn_reason, lost_count, year_spend``
     """
     rows = money.loc[~money["is_hidden"].astype(bool)].to_dict("records")
     cells = {
         "tier": [row["tier"] for row in rows],
         "churn_reason": [_reason(row, words=words) for row in rows],
-        "reason_customers": [words.format_int(row["customer_count"]) for row in rows],
+        "lost_count": [words.format_int(row["case_count"]) for row in rows],
         "year_spend": [words.format_money(row["year_spend_amount"]) for row in rows],
     }
     return pd.DataFrame(cells, dtype="str")

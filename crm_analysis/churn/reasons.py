@@ -2,7 +2,9 @@
 
 Lost
     A customer is lost on the day that completes the horizon without a purchase. Losses are counted when they happen,
-    also those of customers who came back later: or older quarters would have fewer.
+    also those of customers who came back later: or older quarters would have fewer. Who comes back and leaves again is
+    lost again: several losses may be one customer's, and their years of spend may overlap. At risk are customers, each
+    counted once.
 Reason
     The last coded reason of a win-back contact between the last purchase and the next one. A reason is known from the
     day on which its contact was resolved; the door hides it before. Customers without one are counted apart: the
@@ -25,18 +27,18 @@ from crm_analysis.sources.purchases import counted_orders, signed_amounts
 LOST, AT_RISK = "lost", "at_risk"
 NOT_RECORDED = "not_recorded"
 REASON_COUNTS_SCHEMA: ResultSchema = dict.fromkeys(
-    ["risk_state", "quarter", "tier", "reason", "customer_count", "year_spend_amount"], SENSITIVE
+    ["risk_state", "quarter", "tier", "reason", "case_count", "year_spend_amount"], SENSITIVE
 )
 REASONS_SCHEMA: ResultSchema = dict.fromkeys(
-    ["risk_state", "reason", "customer_count", "reason_share", "reason_share_low", "reason_share_high",
+    ["risk_state", "reason", "case_count", "reason_share", "reason_share_low", "reason_share_high",
      "cumulative_share", "year_spend_amount", "is_hidden"], OPEN,
 )  # fmt: skip
 REASON_TREND_SCHEMA: ResultSchema = dict.fromkeys(
-    ["quarter", "reason", "lost_count", "known_count", "unknown_share", "customer_count", "reason_share",
+    ["quarter", "reason", "lost_count", "known_count", "unknown_share", "case_count", "reason_share",
      "reason_share_low", "reason_share_high", "is_running", "is_hidden"], OPEN,
 )  # fmt: skip
 REASON_MONEY_SCHEMA: ResultSchema = dict.fromkeys(
-    ["tier", "reason", "customer_count", "year_spend_amount", "is_hidden"], OPEN
+    ["tier", "reason", "case_count", "year_spend_amount", "is_hidden"], OPEN
 )
 _YEAR = 365
 _DIGITS = 6
@@ -46,7 +48,7 @@ def loss_counts_table(
     orders: ibis.Table, interactions: ibis.Table | None, tiers: ibis.Table, *, quarter: Quarter, horizon_days: int,
     settings: ReasonSettings, beginning: Quarter, at_risk: ibis.Table | None = None,
 ) -> pd.DataFrame:  # fmt: skip
-    """Return lost and at-risk customers and their spend by quarter, tier and reason: what all else is made from.
+    """Return losses and customers at risk with their spend by quarter, tier and reason: what all else is made from.
 
     Parameters
     ----------
@@ -64,7 +66,8 @@ def loss_counts_table(
     Returns
     -------
     pandas.DataFrame
-        Columns of ``REASON_COUNTS_SCHEMA``, sorted; ``year_spend_amount`` is the net spend of the 365 days up to the
+        Columns of ``REASON_COUNTS_SCHEMA``, sorted; ``case_count``: losses (``lost``) or customers (``at_risk``).
+        ``year_spend_amount`` is the net spend of the 365 days up to the
         last purchase, at-risk customers that of the 365 days before the report. Two queries; only sums leave the
         engine.
     """
@@ -90,9 +93,9 @@ def loss_counts_table(
     keys = ["risk_state", "quarter", "tier", "reason"]
     counts = pd.concat(frames, ignore_index=True)
     counts["year_spend_amount"] = counts["year_spend_amount"].astype(float)
-    grouped = counts.groupby(keys, as_index=False)[["customer_count", "year_spend_amount"]].sum()
+    grouped = counts.groupby(keys, as_index=False)[["case_count", "year_spend_amount"]].sum()
     grouped["year_spend_amount"] = grouped["year_spend_amount"].round(2)
-    kinds = dict.fromkeys(keys, "str") | {"customer_count": "int64", "year_spend_amount": "float64"}
+    kinds = dict.fromkeys(keys, "str") | {"case_count": "int64", "year_spend_amount": "float64"}
     return grouped.sort_values(keys, ignore_index=True)[list(REASON_COUNTS_SCHEMA)].astype(kinds)
 
 
@@ -152,7 +155,7 @@ def _with_tier(coded: ibis.Table, tiers: ibis.Table) -> ibis.Table:
 
 def _summed(rows: ibis.Table, *, by: str) -> ibis.Table:
     return rows.group_by(by, "tier", "reason").aggregate(
-        customer_count=rows.count(), year_spend_amount=rows.year_spend.sum()
+        case_count=rows.count(), year_spend_amount=rows.year_spend.sum()
     )
 
 
@@ -164,9 +167,9 @@ def reasons_table(counts: pd.DataFrame, *, quarter: Quarter, settings: ReasonSet
     Returns
     -------
     pandas.DataFrame
-        ``reason_share`` is of customers with a known reason, with Wilson's 95 % interval; for ``not_recorded`` it is
-        of all. ``cumulative_share`` adds the shares up. Reasons of fewer than ``minimum_cell`` customers are hidden,
-        and those that would give them away.
+        ``case_count`` as in ``REASON_COUNTS_SCHEMA``; ``reason_share`` is of those with a known reason, with Wilson's
+        95 % interval, as if losses were independent; for ``not_recorded`` it is of all. ``cumulative_share`` adds the
+        shares up. Reasons of fewer than ``minimum_cell`` cases are hidden, and those that would give them away.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -174,10 +177,10 @@ def reasons_table(counts: pd.DataFrame, *, quarter: Quarter, settings: ReasonSet
     frames: list[pd.DataFrame] = []
     for state in (LOST, AT_RISK):
         rows = counts.loc[(counts["risk_state"] == state) & counts["quarter"].isin(quarters)]
-        sums = rows.groupby("reason")[["customer_count", "year_spend_amount"]].sum().reset_index()
-        sums = sums.assign(is_unknown=sums["reason"] == NOT_RECORDED, size=-sums["customer_count"])
+        sums = rows.groupby("reason")[["case_count", "year_spend_amount"]].sum().reset_index()
+        sums = sums.assign(is_unknown=sums["reason"] == NOT_RECORDED, size=-sums["case_count"])
         sums = sums.sort_values(["is_unknown", "size", "reason"], ignore_index=True)
-        n = sums["customer_count"]
+        n = sums["case_count"]
         base = np.where(sums["is_unknown"], n.sum(), n[~sums["is_unknown"]].sum())
         if sums.empty:
             continue
@@ -202,16 +205,17 @@ def reason_trend_table(counts: pd.DataFrame, *, quarter: Quarter, settings: Reas
     Returns
     -------
     pandas.DataFrame
-        ``unknown_share`` is of all lost in the quarter, ``reason_share`` of those with a known reason. ``is_running``
-        marks quarters in which contacts that tell the reason are still to come. Quarters with fewer than
-        ``minimum_cell`` known reasons have no shares (``is_hidden``).
+        ``lost_count``: losses of the quarter, ``case_count`` those for the reason. ``unknown_share`` is of all of them,
+        ``reason_share`` of those with a known reason. ``is_running`` marks quarters in which contacts that tell the
+        reason are still to come. Quarters with fewer than ``minimum_cell`` known reasons have no shares
+        (``is_hidden``).
     """
     from statsmodels.stats.proportion import proportion_confint
 
     lost = counts.loc[counts["risk_state"] == LOST]
-    sums = lost.groupby(["quarter", "reason"], as_index=False)["customer_count"].sum()
+    sums = lost.groupby(["quarter", "reason"], as_index=False)["case_count"].sum()
     keys = zip(sums["quarter"].astype(str), sums["reason"].astype(str), strict=True)
-    counts_of = dict(zip(keys, (int(n) for n in sums["customer_count"]), strict=True))
+    counts_of = dict(zip(keys, (int(n) for n in sums["case_count"]), strict=True))
     totals: dict[str, int] = {}
     for (_, reason), n in counts_of.items():
         totals[reason] = totals.get(reason, 0) + n
@@ -234,9 +238,10 @@ def reason_trend_table(counts: pd.DataFrame, *, quarter: Quarter, settings: Reas
 def reason_money_table(
     counts: pd.DataFrame, *, quarter: Quarter, settings: ReasonSettings, order: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Return the spend of the year before of those lost in the last four quarters, by tier and reason.
+    """Return the spend of the year before the losses of the last four quarters, by tier and reason.
 
-    columns of ``REASON_COUNTS_SCHEMA`` -> columns of ``REASON_MONEY_SCHEMA``; cells without customers are left out
+    columns of ``REASON_COUNTS_SCHEMA`` -> columns of ``REASON_MONEY_SCHEMA``; cells without a loss are left out. Spend
+    that lies in the year before two losses of one customer counts with both
 
     Parameters
     ----------
@@ -245,12 +250,12 @@ def reason_money_table(
     """
     quarters = {str(each) for each in quarter.back(4)}
     lost = counts.loc[(counts["risk_state"] == LOST) & counts["quarter"].isin(quarters)]
-    sums = lost.groupby(["tier", "reason"], as_index=False)[["customer_count", "year_spend_amount"]].sum()
-    cells = sums.pivot_table(index="tier", columns="reason", values="customer_count", aggfunc="sum", fill_value=0)
+    sums = lost.groupby(["tier", "reason"], as_index=False)[["case_count", "year_spend_amount"]].sum()
+    cells = sums.pivot_table(index="tier", columns="reason", values="case_count", aggfunc="sum", fill_value=0)
     hidden = hidden_matrix(cells, minimum=settings.minimum_cell)
     place = {tier: number for number, tier in enumerate(order)}
     sums["is_hidden"] = [bool(hidden.loc[t, r]) for t, r in zip(sums["tier"], sums["reason"], strict=True)]
-    told = ["customer_count", "year_spend_amount"]
+    told = ["case_count", "year_spend_amount"]
     sums[told] = sums[told].astype(float).mask(sums["is_hidden"]).round(2)
     sums = sums.assign(rank=sums["tier"].map(place).fillna(len(place)), last=sums["reason"] == NOT_RECORDED)
     return sums.sort_values(["rank", "tier", "last", "reason"], ignore_index=True)[list(REASON_MONEY_SCHEMA)]

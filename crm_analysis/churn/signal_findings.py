@@ -30,7 +30,7 @@ def finding_signals(counts: pd.DataFrame, signals: pd.DataFrame) -> Message:
 
 
 def finding_record(record: pd.DataFrame, *, origin: str) -> Message:
-    """Return which signals told who would leave, and which told nothing.
+    """Return which signals told who would leave, whose customers left less often, and where no difference was found.
 
     columns of ``SIGNAL_RECORD_SCHEMA`` and the day from which customers were followed, empty where none is -> message
     """
@@ -39,11 +39,20 @@ def finding_record(record: pd.DataFrame, *, origin: str) -> Message:
     tested = record.loc[~record["signal_verdict"].isin(["too_few", "absent"])]
     if tested.empty:
         return message("signals.record_none", origin=origin)
-    warning = tested.loc[tested["signal_verdict"] == "warns"].sort_values("lift", ascending=False, kind="stable")
-    others = [_named(name) for name in tested.loc[tested["signal_verdict"] != "warns", "signal"]]
-    told = [_lift(row) for row in warning.to_dict("records")]
-    id_ = "record_all" if not others else "record_nothing" if not told else "record"
-    return message(f"signals.{id_}", origin=origin, told=told, others=others)
+    tested = tested.sort_values("lift", ascending=False, kind="stable")
+    parts = []
+    for verdict in ("warns", "opposite", "no_difference"):
+        rows = tested.loc[tested["signal_verdict"] == verdict].to_dict("records")
+        told = [_named(row["signal"]) if verdict == "no_difference" else _lift(row) for row in rows]
+        if told:
+            parts.append(message(f"signals.part_{verdict}", told=told))
+    return message("signals.record", origin=origin, parts=_in_turn(parts))
+
+
+def _in_turn(parts: list[Message]) -> Message:
+    """Return clauses as one running text: the first, a separator, the rest."""
+    first, *rest = parts
+    return message("signals.in_turn", first=first, rest=_in_turn(rest)) if rest else first
 
 
 def finding_unjudged(record: pd.DataFrame, *, settings: SignalSettings) -> Message:
@@ -92,16 +101,23 @@ def format_signal_counts(counts: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return signals by tier for reading: one row per signal, one column of texts for all and for every tier's share.
 
     columns of ``SIGNAL_COUNTS_SCHEMA`` -> ``risk_signal, tier, assessed_count, flagged, flagged_share``; tiers without
-    anybody who can be assessed are left out
+    anybody who can be assessed are left out, and so are all tiers of a signal that can be assessed of too few
     """
-    rows = counts.loc[(counts["assessed_count"] > 0)].to_dict("records")
-    few = words.word("signals.few")
+    enough = counts.loc[(counts["tier"] == WHOLE) & counts["is_assessable"], "signal"]
+    is_shown = (counts["assessed_count"] > 0) & ((counts["tier"] == WHOLE) | counts["signal"].isin(enough))
+    rows = counts.loc[is_shown].to_dict("records")
+
+    def told(row: dict[Any, Any], text: str) -> str:
+        if not row["is_assessable"]:
+            return words.word("signals.few_assessed")
+        return words.word("signals.few") if row["is_hidden"] else text
+
     cells = {
         "risk_signal": [words.word(f"signal.{row['signal']}") for row in rows],
         "tier": [row["tier"] for row in rows],
         "assessed_count": [row["assessed_count"] for row in rows],
-        "flagged": [few if row["is_hidden"] else words.format_int(row["flagged_count"]) for row in rows],
-        "flagged_share": [few if row["is_hidden"] else words.format_percent(row["flagged_rate"]) for row in rows],
+        "flagged": [told(row, words.format_int(row["flagged_count"])) for row in rows],
+        "flagged_share": [told(row, words.format_percent(row["flagged_rate"])) for row in rows],
     }
     return _texts(cells, numbers=("assessed_count",))
 

@@ -14,7 +14,7 @@ SIGNAL_RECORD_SCHEMA: ResultSchema = dict.fromkeys(
      "p_adjusted", "signal_verdict"], OPEN,
 )  # fmt: skip
 #: What the record says of a signal.
-VERDICTS = ("warns", "nothing", "opposite", "too_few", "absent")
+VERDICTS = ("warns", "no_difference", "opposite", "too_few", "absent")
 _LEVEL = 0.05
 _DIGITS = 6
 
@@ -34,13 +34,15 @@ def signal_record_table(
     pandas.DataFrame
         Rates are of customers in both frames. ``lift`` = rate with / rate without, ``false_alarm_rate`` = share with
         the signal who stayed. ``signal_verdict``: ``warns`` or ``opposite`` where the rates differ (``p_adjusted``
-        below 5 %), ``nothing`` where they do not, ``too_few`` below ``minimum_group`` customers with or without it,
-        ``absent`` when nobody could be assessed. Rates of ``too_few`` are empty.
+        below 5 %), ``no_difference`` where none was found, which is no proof that there is none; ``too_few`` below
+        ``minimum_group`` customers with or without it, ``absent`` when nobody could be assessed. Rates of ``too_few``
+        are empty.
 
     Notes
     -----
     95 % intervals: Wilson's (1927) for rates, and from them that of the ratio (Donner & Zou 2012). Tests: Fisher's,
-    two-sided, corrected for the number of signals (Benjamini & Hochberg 1995).
+    two-sided, corrected for the number of signals (Benjamini & Hochberg 1995). The intervals are those of each signal
+    alone: that of a ratio may leave out 1 where the corrected test finds no difference.
     """
     from scipy.stats import fisher_exact
     from statsmodels.stats.multitest import multipletests
@@ -66,7 +68,7 @@ def signal_record_table(
                 "lift": rates[0] / rates[1] if y else np.nan, "lift_low": low, "lift_high": high,
                 "false_alarm_rate": 1 - rates[0],
                 "p_adjusted": float(fisher_exact([[x, n - x], [y, m - y]]).pvalue),
-                "signal_verdict": "nothing"}  # fmt: skip
+                "signal_verdict": "no_difference"}  # fmt: skip
         rows.append(row)
     table = pd.DataFrame(rows, columns=list(SIGNAL_RECORD_SCHEMA))
     tested = table["p_adjusted"].notna()
@@ -74,7 +76,7 @@ def signal_record_table(
         adjusted = multipletests(table.loc[tested, "p_adjusted"].to_numpy(dtype=float), method="fdr_bh")[1]
         table.loc[tested, "p_adjusted"] = adjusted
         is_higher = table.loc[tested, "with_rate"] > table.loc[tested, "without_rate"]
-        told = np.where(adjusted < _LEVEL, np.where(is_higher, "warns", "opposite"), "nothing")
+        told = np.where(adjusted < _LEVEL, np.where(is_higher, "warns", "opposite"), "no_difference")
         table.loc[tested, "signal_verdict"] = told
     text = {"signal": "str", "signal_verdict": "str"}
     whole = dict.fromkeys(["assessed_count", "with_count", "without_count"], "int64")

@@ -24,7 +24,17 @@ SIGNALS_SCHEMA: ResultSchema = {"customer_id": DIRECT} | dict.fromkeys(
     [*_NUMBERS, *(f"is_{name}" for name in SIGNALS), "signal_count"], SENSITIVE
 )
 SIGNAL_COUNTS_SCHEMA: ResultSchema = dict.fromkeys(
-    ["signal", "tier", "customer_count", "assessed_count", "flagged_count", "flagged_rate", "is_hidden"], OPEN
+    [
+        "signal",
+        "tier",
+        "customer_count",
+        "assessed_count",
+        "flagged_count",
+        "flagged_rate",
+        "is_assessable",
+        "is_hidden",
+    ],
+    OPEN,
 )
 WHOLE = "all"
 _YEAR = 365
@@ -252,7 +262,8 @@ def signal_counts_table(
     -------
     pandas.DataFrame
         ``assessed_count``: customers of whom the signal can be told at all, ``flagged_rate`` is of them. Counts below
-        ``minimum_cell`` and those that would give them away are hidden; 0 is shown.
+        ``minimum_cell`` and those that would give them away are hidden; 0 is shown. Where fewer than ``minimum_group``
+        customers can be assessed, nothing is told (``is_assessable``): none of a few says nothing of the others.
     """
     joined = signals.merge(tiers[["customer_id", "tier"]], on="customer_id", how="left", validate="one_to_one")
     joined["tier"] = joined["tier"].astype("object").where(joined["tier"].notna(), "joined")
@@ -273,8 +284,10 @@ def signal_counts_table(
         rows = pd.concat([whole.assign(is_hidden=few), by_tier.assign(is_hidden=hidden)])
         frames.append(rows.rename_axis("tier").reset_index().assign(signal=name))
     table = pd.concat(frames, ignore_index=True)
-    shown = table["flagged_count"].astype(float).mask(table["is_hidden"].astype(bool))
+    table["is_assessable"] = table["assessed_count"] >= settings.minimum_group
+    shown = table["flagged_count"].astype(float).mask(table["is_hidden"].astype(bool) | ~table["is_assessable"])
     table["flagged_rate"] = (shown / table["assessed_count"].where(table["assessed_count"] > 0)).round(_DIGITS)
     table["flagged_count"] = shown
-    kinds = {"customer_count": "int64", "assessed_count": "int64", "is_hidden": "bool", "tier": "str", "signal": "str"}
+    kinds = {"customer_count": "int64", "assessed_count": "int64", "is_assessable": "bool", "is_hidden": "bool",
+             "tier": "str", "signal": "str"}  # fmt: skip
     return table[list(SIGNAL_COUNTS_SCHEMA)].astype(kinds)

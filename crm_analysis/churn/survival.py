@@ -30,7 +30,7 @@ from crm_analysis.base.privacy import OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_signals import SurvivalSettings
 from crm_analysis.base.words import Message, message
 
-#: Customers without a tier at the start: they bought for the first time in the quarter of the entry.
+#: Customers without a tier at the start, as nobody knew them yet. Who was registered before the first purchase has one.
 JOINED = "joined"
 EVERYBODY = "all_customers"
 SURVIVAL_COUNTS_SCHEMA: ResultSchema = dict.fromkeys(
@@ -40,8 +40,8 @@ SURVIVAL_CURVE_SCHEMA: ResultSchema = dict.fromkeys(
     ["tier", "customer_count", "duration_days", "survival_rate", "survival_rate_low", "survival_rate_high"], OPEN
 )
 SURVIVAL_SCHEMA: ResultSchema = dict.fromkeys(
-    ["tier", "customer_count", "shown_day", "at_risk_count", "end_count", "survival_rate", "survival_rate_low",
-     "survival_rate_high"], OPEN,
+    ["tier", "customer_count", "shown_day", "followed_count", "end_count", "unfollowed_count", "survival_rate",
+     "survival_rate_low", "survival_rate_high"], OPEN,
 )  # fmt: skip
 _DIGITS = 6
 _MEDIAN = 0.5
@@ -108,7 +108,8 @@ def survival_counts_table(
     purchases
         Counted orders behind the door (:func:`crm_analysis.sources.purchases.counted_orders`).
     tiers
-        Of customers at the start of ``entry``, in the same backend; without a tier they are ``joined``.
+        Of customers at the start of ``entry``, in the same backend; who was not known yet, neither registered nor a
+        buyer, has none and is ``joined``.
     entry
         Quarter in which the follow-up begins.
     as_of
@@ -189,29 +190,46 @@ def survival_table(counts: pd.DataFrame, *, settings: SurvivalSettings) -> pd.Da
     Returns
     -------
     pandas.DataFrame
-        ``at_risk_count``: spells at least ``shown_day`` long and still under observation then; ``end_count``: those
-        that ended by then. The share is null, and so is ``end_count``, where fewer than ``minimum_at_risk`` are under
-        observation, and for tiers of fewer than ``minimum_customers``.
+        Every customer stands in one of three counts: ``end_count``, the spell ended on ``shown_day`` or before;
+        ``unfollowed_count``, it was not over when the observation ended, before ``shown_day``; ``followed_count``, it
+        is known to go on. All is null for tiers of fewer than ``minimum_customers``; the share is null where it cannot
+        be told (:func:`is_known`).
     """
     rows = []
     for tier, part in _parts(counts):
         n, curve = int(part["customer_count"].sum()), fit_survival(part)
         for day in settings.shown_days:
-            at_risk = int(part.loc[part["duration_days"] >= day, "customer_count"].sum())
-            ended = int(part.loc[part["is_event"] & (part["duration_days"] <= day), "customer_count"].sum())
-            is_told = n >= settings.minimum_customers and at_risk >= settings.minimum_at_risk
-            told = (float(ended), *curve.at(day)) if is_told else (np.nan,) * 4
-            rows.append((tier, n, day, at_risk if n >= settings.minimum_customers else np.nan, *told))
+            followed, ended, unfollowed = _fates(part, day=day)
+            is_large = n >= settings.minimum_customers
+            fates = (followed, ended, unfollowed) if is_large else (np.nan,) * 3
+            is_told = is_large and is_known(part, day=day, settings=settings)
+            rows.append((tier, n, day, *fates, *(curve.at(day) if is_told else (np.nan,) * 3)))
     table = pd.DataFrame(rows, columns=list(SURVIVAL_SCHEMA))
-    kinds = {"tier": "str", "customer_count": "int64", "shown_day": "int64", "at_risk_count": "float64",
-             "end_count": "float64"}  # fmt: skip
-    return table.astype(kinds | {name: "float64" for name in SURVIVAL_SCHEMA if name.startswith("survival")}).round(
-        _DIGITS
-    )
+    whole = {"tier": "str", "customer_count": "int64", "shown_day": "int64"}
+    return table.astype(whole | {name: "float64" for name in SURVIVAL_SCHEMA if name not in whole}).round(_DIGITS)
+
+
+def is_known(counts: pd.DataFrame, *, day: int, settings: SurvivalSettings) -> bool:
+    """Return whether the share still buying can be told of a day: nobody's leaving hides it, only a short observation.
+
+    ``duration_days, is_event, customer_count`` -> whether ``minimum_known`` customers were followed to ``day`` or had
+    left before; where fewer than these were followed to it, no more may have been lost from sight than were followed
+    """
+    _, _, unfollowed = _fates(counts, day=day)
+    seen = int(counts.loc[counts["duration_days"] >= day, "customer_count"].sum())
+    is_known_of_enough = int(counts["customer_count"].sum()) - unfollowed >= settings.minimum_known
+    return is_known_of_enough and (seen >= settings.minimum_known or unfollowed <= seen)
+
+
+def _fates(counts: pd.DataFrame, *, day: int) -> tuple[int, int, int]:
+    """Return how many spells go on at a day as far as is seen, ended by then, and were not seen that long."""
+    length, is_event, n = counts["duration_days"], counts["is_event"], counts["customer_count"]
+    ended, unfollowed = int(n[is_event & (length <= day)].sum()), int(n[~is_event & (length < day)].sum())
+    return int(n.sum()) - ended - unfollowed, ended, unfollowed
 
 
 def survival_curve_table(counts: pd.DataFrame, *, settings: SurvivalSettings) -> pd.DataFrame:
-    """Return the curves to draw: the largest tiers, each as far as enough customers are under observation.
+    """Return the curves to draw: the largest tiers, each as far as enough customers have been followed.
 
     columns of ``SURVIVAL_COUNTS_SCHEMA`` -> columns of ``SURVIVAL_CURVE_SCHEMA``, the largest tier first, rising days
     """
@@ -220,7 +238,7 @@ def survival_curve_table(counts: pd.DataFrame, *, settings: SurvivalSettings) ->
         n, curve = int(part["customer_count"].sum()), fit_survival(part)
         if n < settings.minimum_customers or len(frames) == settings.shown_tiers:
             continue
-        kept = curve.at_risk >= settings.minimum_at_risk
+        kept = np.array([is_known(part, day=int(day), settings=settings) for day in curve.days], dtype=bool)
         values = zip((0.0, 1.0, np.nan, np.nan), (curve.days, curve.rate, curve.low, curve.high), strict=True)
         drawn = [np.concatenate([[start], each[kept]]) for start, each in values]
         frame = pd.DataFrame(dict(zip(list(SURVIVAL_CURVE_SCHEMA)[2:], drawn, strict=True)))

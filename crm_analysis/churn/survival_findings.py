@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from crm_analysis.base.words import ABSENT, Message, Words, message
+from crm_analysis.churn.survival import JOINED
 
 
 def finding_survival(document: Mapping[str, Any]) -> Message:
@@ -37,7 +38,7 @@ def _median(tier: Mapping[str, Any], *, of: str = "of_tier") -> Message:
 
 def note_survival(document: Mapping[str, Any]) -> Message:
     """Return what is followed, what ends a spell, and why the curve stops before the report's day."""
-    return message("survival.note", quarter=document["entry"], horizon_days=document["horizon_days"])
+    return message("survival.note", quarter=document["entry"], horizon_days=document["horizon_days"], joined=JOINED)
 
 
 def note_returned(document: Mapping[str, Any]) -> Message:
@@ -66,21 +67,25 @@ def alt_survival(curves: pd.DataFrame) -> Message:
 def format_survival(table: pd.DataFrame, *, words: Words) -> pd.DataFrame:
     """Return the table at fixed days for reading.
 
-    columns of ``SURVIVAL_SCHEMA`` -> ``tier, survival_day, at_risk_count, end_count, survival, interval``, texts where
-    a share cannot be told
+    columns of ``SURVIVAL_SCHEMA`` -> ``tier, survival_day, customer_count, followed_count, end_count, unfollowed_count,
+    survival, interval``, texts where a share cannot be told
     """
     rows = table.to_dict("records")
-    few = words.word("absent.too_small")
     texts = {
         "tier": table["tier"].tolist(),
         "survival_day": [words.say("survival.day", day=row["shown_day"]) for row in rows],
-        "survival": [words.format_percent(row["survival_rate"]) if pd.notna(row["survival_rate"]) else few
-                     for row in rows],
+        "survival": [_share(row, words=words) for row in rows],
         "interval": [words.say("value.interval", low=row["survival_rate_low"], high=row["survival_rate_high"])
                      if pd.notna(row["survival_rate_low"]) else ABSENT for row in rows],
     }  # fmt: skip
     shown = pd.DataFrame({name: pd.Series(cells, dtype="str") for name, cells in texts.items()})
-    shown.insert(2, "customer_count", table["customer_count"])
-    shown.insert(3, "at_risk_count", table["at_risk_count"])
-    shown.insert(4, "end_count", table["end_count"])
+    for place, name in enumerate(("customer_count", "followed_count", "end_count", "unfollowed_count"), start=2):
+        shown.insert(place, name, table[name])
     return shown
+
+
+def _share(row: Mapping[Any, Any], *, words: Words) -> str:
+    """Return the share still buying, or why there is none: too few customers, or too short an observation."""
+    if pd.notna(row["survival_rate"]):
+        return words.format_percent(row["survival_rate"])
+    return words.word("absent.too_small" if pd.isna(row["end_count"]) else "survival.too_short")

@@ -9,6 +9,7 @@ from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import OPEN, ResultSchema
 from crm_analysis.base.settings_bridges import PortfolioSettings
 from crm_analysis.base.small_cells import hidden_cells
+from crm_analysis.sources.contracts import renewed_contracts
 
 RENEWALS_SCHEMA: ResultSchema = dict.fromkeys(
     ["month_date", "quarter", "renewal_state", "tier", "contract_count", "customer_count", "person_count",
@@ -28,20 +29,12 @@ def open_contracts(contracts: ibis.Table, *, as_of: date, grace_days: int) -> ib
 
     Notes
     -----
-    Renewed, as in the KPI ``contract_renewal_rate``: another contract names it in ``renewal_of``, or one of the same
-    customer starts between its last day and the day after the grace. Contracts that begin after the quarter are not
-    known yet: an early signature shows once the new contract runs, or where it began before the old one ended.
+    Renewed as in the KPI ``contract_renewal_rate`` (:func:`crm_analysis.sources.contracts.renewed_contracts`).
+    Contracts that begin after the quarter are not known yet: an early signature shows once the new contract runs, or
+    where it began before the old one ended.
     """
     wanted = contracts.filter(contracts.end_date >= ibis.literal(as_of - timedelta(days=grace_days)))
-    named = contracts.filter(contracts.renewal_of.notnull()).select(renewed_id=contracts.renewal_of)
-    other = contracts.select(next_id="contract_id", customer_id="customer_id", next_start="start_date")
-    pairs = wanted.select("contract_id", "customer_id", "end_date").join(other, "customer_id")
-    followed = pairs.filter(
-        pairs.next_id != pairs.contract_id,
-        pairs.next_start >= pairs.end_date,
-        pairs.next_start <= pairs.end_date + ibis.interval(days=grace_days + 1),
-    ).select(renewed_id="contract_id")
-    renewed = named.union(followed).distinct()
+    renewed = renewed_contracts(contracts, grace_days=grace_days)
     return wanted.anti_join(renewed, wanted.contract_id == renewed.renewed_id)
 
 

@@ -20,6 +20,7 @@ from crm_analysis.churn.contract_labels import (
     contract_definition,
     contract_labels_table,
     finding_contract_churn,
+    format_contract_churn,
 )
 from crm_analysis.churn.horizon import (
     GAPS_SCHEMA,
@@ -203,26 +204,55 @@ CONTRACTS = [
     {"contract_id": "c2", "customer_id": "c", "start_date": "2025-01-01", "end_date": "2026-01-01", "renewal_of": "c1"},
     {"contract_id": "d1", "customer_id": "d", "start_date": "2024-05-01", "end_date": "2025-02-28"},
     {"contract_id": "e1", "customer_id": "e", "start_date": "2024-05-01", "end_date": "2025-06-01"},  # in grace
-]
+    {"contract_id": "f1", "customer_id": "f", "start_date": "2024-01-01", "end_date": "2024-12-31"},
+    {"contract_id": "f2", "customer_id": "f", "start_date": "2025-06-15", "end_date": "2026-06-14",
+     "renewal_of": "f1"},  # linked, but months after the grace
+]  # fmt: skip
 
 
 def test_contract_churn_by_hand(make_tables) -> None:
     known = as_of(make_tables(contracts=CONTRACTS, orders=[]), DAY, zone="Asia/Shanghai")["contracts"]
     labels = contract_labels_table(known, as_of=DAY, grace_days=30, quarters=Quarter(2025, 2).back(4)).to_pandas()
     check_columns(labels.columns, CONTRACT_LABELS_SCHEMA, result="contract_labels")
-    assert dict(zip(labels["contract_id"], labels["is_churned"], strict=True)) == {"a1": 0, "b1": 1, "c1": 0, "d1": 1}
+    found = {row["contract_id"]: row["is_churned"] for row in labels.to_dict("records")}
+    assert np.isnan(found.pop("e1"))
+    assert found == {"a1": 0, "b1": 1, "c1": 0, "d1": 1, "f1": 1}
     table = contract_churn_table(labels)
     check_columns(table.columns, CONTRACT_CHURN_SCHEMA, result="contract_churn")
-    assert table[["quarter", "n", "churn_count", "churn_rate"]].to_numpy().tolist() == [
-        ["2025Q1", 2, 1, 0.5], ["2025Q2", 2, 1, 0.5]]  # fmt: skip
-    assert table["churn_rate_low"].tolist() == [0.094531] * 2  # Wilson, 1 of 2
+    assert table[["quarter", "n", "churned_contract_count", "churn_rate"]].to_numpy().tolist() == [
+        ["2024Q4", 1, 1, 1.0], ["2025Q1", 2, 1, 0.5], ["2025Q2", 2, 1, 0.5]]  # fmt: skip
+    assert table["in_grace_count"].tolist() == [0, 0, 1]
+    assert table["is_running"].tolist() == [False, False, True]
+    assert table["churn_rate_low"].tolist()[1:] == [0.094531] * 2  # Wilson, 1 of 2
     few = contract_definition(table, grace_days=30)
-    assert (few["churn_rate"], few["n"]) == (None, 4)
+    assert (few["churn_rate"], few["n"]) == (None, 5)
     enough = contract_definition(table, grace_days=30, minimum_n=4)
-    assert enough["churn_rate"] == 0.5
+    assert (enough["churn_rate"], enough["in_grace_count"]) == (0.6, 1)
+    settled = contract_definition(table.head(2), grace_days=30, minimum_n=3)
+    waiting = contract_churn_table(labels.loc[labels["contract_id"] == "e1"])
+    assert (waiting["n"].tolist(), waiting["churn_rate"].isna().tolist()) == ([0], [True])
     for lang in LANGUAGES:
-        assert "4" in Words(lang).say(finding_contract_churn(few))
-        assert "50.0%" in Words(lang).say(finding_contract_churn(enough))
+        words = Words(lang)
+        assert "5" in words.say(finding_contract_churn(few))
+        said = words.say(finding_contract_churn(enough))
+        assert "60.0%" in said
+        assert words.format_quarter("2025Q2") in said
+        assert words.format_quarter("2025Q2") not in words.say(finding_contract_churn(settled))
+        states = format_contract_churn(table, words=words)["contract_state"].tolist()
+        assert states[0] == states[1] == words.word("contract_churn.state_final")
+        assert "1" in states[2]
+        assert len(format_contract_churn(waiting, words=words)) == 1
+
+
+def test_a_label_is_final_once_the_grace_is_over(make_tables) -> None:
+    """f1 ended on 2024-12-31; its linked contract begins in June, which is no renewal within 30 days."""
+    tables = make_tables(contracts=CONTRACTS, orders=[])
+    found = []
+    for day in (date(2025, 2, 1), date(2025, 4, 1), DAY):
+        known = as_of(tables, day, zone="Asia/Shanghai")["contracts"]
+        labels = contract_labels_table(known, as_of=day, grace_days=30, quarters=[Quarter(2024, 4)]).to_pandas()
+        found.append(labels["is_churned"].tolist())
+    assert found == [[1], [1], [1]]
 
 
 def test_a_renewal_after_the_day_moves_no_label(make_tables) -> None:

@@ -199,6 +199,26 @@ def test_one_population_is_steady_and_the_index_is_never_negative(seed: int) -> 
     assert table["drift_state"][0] != "much_moved" or table["stability_score"][0] > table["chance_score"][0]
 
 
+def test_what_lies_between_chance_and_the_watch_limit_has_changed_slightly() -> None:
+    """500 at 0 and 500 at 1 become 425 and 575: shares move by .075, ln(575.5 / 425.5) = .3020, so PSI = .0226.
+
+    Chance: chi-square's 95 % quantile of one degree, 3.8415, times 2 / 1000 = .0077.
+    """
+    before = pd.DataFrame({"recency_days": [0.0] * 500 + [1.0] * 500, "discount_share": [0.0] * 500 + [1.0] * 500})
+    now = before.assign(recency_days=[0.0] * 425 + [1.0] * 575)
+    table = drift_table(before, now, features=list(before), settings=WarningSettings())
+    row = table.iloc[0]
+    assert (row["n_last_quarter"], row["n_this_quarter"]) == (1000, 1000)
+    assert (row["stability_score"], row["chance_score"]) == (0.0226, 0.0077)
+    assert table["drift_state"].tolist() == ["slightly_moved", "steady"]
+    told = findings.finding_drift(table, words=Words("en"), settings=WarningSettings())
+    assert (told.id, told.args["above"], told.args["count"]) == ("finding.drift_slight", 1, 2)
+    moved = drift_table(before, now, features=list(before), settings=WarningSettings(psi_watch=0.02))
+    assert moved["drift_state"].tolist() == ["moved", "steady"]
+    told = findings.finding_drift(moved, words=Words("en"), settings=WarningSettings(psi_watch=0.02))
+    assert (told.id, told.args["moved"], told.args["above"]) == ("finding.drift", 1, 1)
+
+
 def test_what_moved_is_named_and_small_samples_are_silent() -> None:
     rng = np.random.default_rng(1)
     before = pd.DataFrame({"recency_days": rng.gamma(2, 10, 500), "discount_share": rng.random(500)})
@@ -214,7 +234,8 @@ def test_what_moved_is_named_and_small_samples_are_silent() -> None:
     for lang in LANGUAGES:
         words = Words(lang)
         for each in (table, few, steady, few.head(0)):
-            assert words.say(findings.finding_drift(each, words=words))
-        assert words.word("note.drift")
+            assert words.say(findings.finding_drift(each, words=words, settings=WarningSettings()))
+        assert words.say(findings.note_drift(WarningSettings()))
+        assert words.word("column.n_last_quarter") == {"zh": "客户数（上季度）", "en": "n, last quarter"}[lang]
         assert findings.format_drift(table, words=words)["feature"].str.len().min() > 2
         assert findings.feature_name("lateness_ratio", words=words)

@@ -87,6 +87,23 @@ def test_episodes_by_hand(make_tables) -> None:
     }
 
 
+def test_who_comes_back_and_leaves_again_is_two_losses(make_tables) -> None:
+    """a bought on 2024-12-10 and 2025-04-01: lost on 2025-03-20 and 2025-07-10, his 100 in both years before."""
+    orders = [{"customer_id": "a", "ordered_at": "2024-12-10", "amount": 100},
+              {"customer_id": "a", "ordered_at": "2025-04-01", "amount": 30}]  # fmt: skip
+    tables = make_tables(orders=orders)
+    tiers = tables["orders"].get_backend().create_table("tiers", pd.DataFrame({"customer_id": ["a"], "tier": ["gold"]}))
+    known = door(tables, NOW.end, zone="Asia/Shanghai")
+    counts = loss_counts_table(
+        known["orders"], None, tiers, quarter=NOW, horizon_days=100, settings=SETTINGS, beginning=BEGINNING
+    )
+    assert counts[["quarter", "case_count", "year_spend_amount"]].to_numpy().tolist() == [
+        ["2025Q1", 1, 100.0], ["2025Q3", 1, 130.0]]  # fmt: skip
+    table = reasons_table(counts, quarter=NOW, settings=SETTINGS)
+    assert table[["case_count", "year_spend_amount"]].to_numpy().tolist() == [[2.0, 230.0]]  # one customer spent 130
+    assert findings.finding_reasons(table).args["unknown"].args["n"] == 2
+
+
 def test_customers_at_risk_and_no_interactions(make_tables) -> None:
     known, tiers = made(make_tables)
     con = known["orders"].get_backend()
@@ -95,7 +112,7 @@ def test_customers_at_risk_and_no_interactions(make_tables) -> None:
         known["orders"], known["interactions"], tiers, quarter=NOW, horizon_days=2000, settings=SETTINGS,
         beginning=BEGINNING, at_risk=risk,
     )  # fmt: skip
-    found = {(r.risk_state, r.tier, r.reason): (r.customer_count, r.year_spend_amount) for r in counts.itertuples()}
+    found = {(r.risk_state, r.tier, r.reason): (r.case_count, r.year_spend_amount) for r in counts.itertuples()}
     assert found == {
         ("at_risk", "gold", "competitor"): (1, 170.0),
         ("at_risk", "gold", "price"): (1, 15.0),
@@ -127,7 +144,7 @@ def test_shares_by_hand() -> None:
     hidden = reasons_table(counts, quarter=NOW, settings=ReasonSettings(minimum_cell=50))
     rows = hidden.loc[hidden["risk_state"] == "lost"].set_index("reason")
     assert rows["is_hidden"].to_dict() == {"competitor": True, "price": True, "not_recorded": False}
-    assert rows.loc["price", ["customer_count", "reason_share", "year_spend_amount"]].isna().all()
+    assert rows.loc["price", ["case_count", "reason_share", "year_spend_amount"]].isna().all()
 
 
 def test_the_trend_marks_quarters_that_are_still_filled() -> None:
@@ -156,7 +173,7 @@ def test_money_by_tier_gives_no_small_cell_away() -> None:
     money = reason_money_table(counts, quarter=NOW, settings=ReasonSettings(minimum_cell=5), order=("c", "b"))
     check_columns(money.columns, REASON_MONEY_SCHEMA, result="reason_money")
     assert money["tier"].drop_duplicates().tolist() == ["c", "b", "a"]
-    shown = money.loc[~money["is_hidden"], ["tier", "customer_count"]].to_numpy().tolist()
+    shown = money.loc[~money["is_hidden"], ["tier", "case_count"]].to_numpy().tolist()
     assert shown == [["c", 30.0], ["c", 30.0]]
 
 
@@ -189,9 +206,10 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
             assert words.say(findings.alt_reasons(reasons, state=state))
             assert figures.plot_reasons(reasons, words=words, state=state).axes
         assert words.say(findings.finding_reason_trend(trend))
-        findings.format_reasons(reasons, words=words)
-        findings.format_reason_trend(trend, words=words)
-        findings.format_reason_money(money, words=words)
+        tables = (findings.format_reasons(reasons, words=words), findings.format_reason_trend(trend, words=words),
+                  findings.format_reason_money(money, words=words))  # fmt: skip
+        assert all(words.has(f"column.{name}") for table in tables for name in table.columns)
+    assert words.word("column.lost_count") == {"zh": "流失人次", "en": "Losses"}[lang]
     assert words.say(findings.note_reasons(horizon_days=90))
 
 
@@ -205,7 +223,7 @@ def test_the_demo_leaves_for_the_planted_causes(demo_config: Path) -> None:
         ws.tables["orders"], ws.tables["interactions"], tiers, quarter=ws.quarter, horizon_days=180,
         settings=ReasonSettings(), beginning=Quarter(2022, 4),
     )  # fmt: skip
-    lost = counts.loc[counts["reason"] != "not_recorded"].groupby("reason")["customer_count"].sum()
+    lost = counts.loc[counts["reason"] != "not_recorded"].groupby("reason")["case_count"].sum()
     assert set(lost.index) <= {"service_experience", "price", "product_quality", "competitor", "no_longer_needed"}
     assert len(lost) == 5
     assert set(lost.sort_values(ascending=False).index[:2]) & {"service_experience", "competitor"}

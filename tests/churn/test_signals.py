@@ -254,7 +254,7 @@ def test_the_record_by_hand() -> None:
     rows = table.set_index("signal")
     assert rows["signal_verdict"].to_dict() == {
         "frequency_down": "absent", "silence": "warns", "basket_down": "too_few", "reply_slower": "absent",
-        "complaints": "nothing", "survey_drop": "opposite", "contract_end": "absent", "contact_changed": "absent",
+        "complaints": "no_difference", "survey_drop": "opposite", "contract_end": "absent", "contact_changed": "absent",
     }  # fmt: skip
     assert rows.loc["silence", ["with_rate", "without_rate", "lift", "false_alarm_rate"]].tolist() == [0.6, 0.2, 3, 0.4]
     z, p, n = 1.959963985, 0.6, 100
@@ -265,7 +265,60 @@ def test_the_record_by_hand() -> None:
     assert np.isnan(rows.loc["basket_down", "with_rate"])
 
 
-def test_chance_is_said_to_tell_nothing() -> None:
+def test_verdicts_are_told_apart() -> None:
+    """An opposite signal is no signal without a difference, whatever else was found."""
+    cases = {"warns": {"silence": (100, 60, 400, 80)}, "opposite": {"survey_drop": (100, 10, 300, 120)},
+             "no_difference": {"complaints": (50, 10, 450, 95)}}  # fmt: skip
+    for wanted in (("warns", "opposite", "no_difference"), ("warns", "opposite"), ("opposite", "no_difference"),
+                   ("warns",), ("opposite",), ("no_difference",)):  # fmt: skip
+        record = record_of({name: counts for verdict in wanted for name, counts in cases[verdict].items()})
+        found = findings.finding_record(record, origin="2025-07-01")
+        parts, rest = [], found.args["parts"]
+        while rest.id == "signals.in_turn":
+            parts.append(rest.args["first"])
+            rest = rest.args["rest"]
+        parts.append(rest)
+        assert [part.id for part in parts] == [f"signals.part_{verdict}" for verdict in wanted]
+        assert [[clause.args["signal"] for clause in part.args["told"]] for part in parts] == [
+            list(cases[verdict]) for verdict in wanted
+        ]
+        for lang in LANGUAGES:
+            assert Words(lang).say(found)
+
+
+def test_the_correction_may_say_less_than_an_interval_alone() -> None:
+    """76 with (44 left) and 253 without (111): Fisher's p is below 5 %, twice that after correction for two signals."""
+    alone = record_of({"contract_end": (76, 44, 253, 111)}).set_index("signal").loc["contract_end"]
+    assert (alone["signal_verdict"], alone["lift_low"] > 1) == ("warns", True)
+    both = record_of({"contract_end": (76, 44, 253, 111), "complaints": (50, 10, 450, 95)}).set_index("signal")
+    assert both.loc["contract_end", "p_adjusted"] == pytest.approx(2 * alone["p_adjusted"], abs=1e-6)
+    assert both.loc["contract_end", "signal_verdict"] == "no_difference"
+    assert both.loc["contract_end", "lift_low"] == alone["lift_low"]
+
+
+def test_nothing_is_told_of_signals_that_few_can_be_assessed_of() -> None:
+    replies = {"reply_count_recent": 2.0, "reply_count_past": 2.0, "reply_hours_recent": 10.0, "reply_hours_past": 10.0}
+    facts = facts_frame(100, complaint_count=[1.0] * 50 + [0.0] * 40 + [np.nan] * 10)
+    for name, value in replies.items():
+        facts.loc[0, name] = value
+    tiers = pd.DataFrame({"customer_id": facts["customer_id"], "tier": ["a"] * 75 + ["b"] * 25})
+    table = signal_counts_table(signals_table(facts, settings=SETTINGS), tiers, settings=SETTINGS)
+    whole = table.loc[table["tier"] == "all"].set_index("signal")
+    assert whole["assessed_count"].to_dict()["reply_slower"] == 1
+    assert whole.loc["reply_slower", ["flagged_count", "flagged_rate"]].isna().all()
+    assert whole.loc["complaints", "flagged_rate"] == pytest.approx(50 / 90, abs=1e-6)
+    part = table.loc[(table["signal"] == "complaints") & (table["tier"] == "b")].iloc[0]
+    assert (part["assessed_count"], part["is_assessable"]) == (15, False)  # below 20: its 0 of 15 is not told
+    assert np.isnan(part["flagged_rate"])
+    for lang in LANGUAGES:
+        words = Words(lang)
+        shown = findings.format_signal_counts(table, words=words)
+        rows = shown.loc[shown["risk_signal"] == words.word("signal.reply_slower")]
+        assert rows["tier"].tolist() == ["all"]
+        assert rows["flagged_share"].tolist() == [words.word("signals.few_assessed")]
+
+
+def test_chance_finds_no_difference() -> None:
     rng = np.random.default_rng(9)
     told = []
     for _ in range(60):
@@ -273,7 +326,9 @@ def test_chance_is_said_to_tell_nothing() -> None:
         signals = pd.DataFrame({f"is_{s}": pd.array(rng.random(n) < 0.3, dtype="boolean") for s in SIGNALS})
         signals["customer_id"] = [f"c{k}" for k in range(n)]
         outcomes = pd.DataFrame({"customer_id": signals["customer_id"], "is_churned": rng.random(n) < 0.3})
-        told.append((signal_record_table(signals, outcomes, settings=SETTINGS)["signal_verdict"] != "nothing").any())
+        told.append(
+            (signal_record_table(signals, outcomes, settings=SETTINGS)["signal_verdict"] != "no_difference").any()
+        )
     assert np.mean(told) < 0.15
 
 
@@ -326,7 +381,7 @@ def test_the_demo_fades_before_it_leaves(demo_config: Path) -> None:
     record = signal_record_table(signals, outcomes, settings=SETTINGS).set_index("signal")
     assert record.loc["silence", "signal_verdict"] == "warns"
     assert record.loc["silence", "lift_low"] > 1.5
-    assert record.loc["basket_down", "signal_verdict"] in {"nothing", "too_few"}
+    assert record.loc["basket_down", "signal_verdict"] in {"no_difference", "too_few"}
     assert record.loc["contact_changed", "signal_verdict"] == "absent"
     assert 0.4 < signals["basket_p_value"].mean() < 0.6
     assert timedelta(days=int(facts.to_pandas()["recency_days"].max())).days < 365

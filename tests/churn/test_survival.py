@@ -33,7 +33,7 @@ from crm_analysis.churn.survival import (
 )
 
 ENTRY = Quarter(2024, 1)
-SETTINGS = SurvivalSettings(minimum_customers=1, minimum_at_risk=1)
+SETTINGS = SurvivalSettings(minimum_customers=1, minimum_known=1)
 #: Remission of leukaemia patients under 6-MP and under placebo in weeks (Freireich et al. 1963), + for censored.
 TREATED = "6 6 6 6+ 7 9+ 10 10+ 11+ 13 16 17+ 19+ 20+ 22 23 25+ 32+ 32+ 34+ 35+"
 PLACEBO = "1 1 2 2 3 4 4 5 5 8 8 8 8 11 11 12 12 15 17 22 23"
@@ -206,22 +206,51 @@ def test_the_follow_up_begins_when_a_whole_quarter_lies_behind_it() -> None:
 
 def test_the_table_tells_only_what_enough_customers_show() -> None:
     counts = pd.concat([spells(TREATED, tier="a"), spells("3 4 5+", tier="b")], ignore_index=True)
-    settings = SurvivalSettings(minimum_customers=5, minimum_at_risk=6, shown_days=(10, 22, 30))
+    settings = SurvivalSettings(minimum_customers=5, minimum_known=6, shown_days=(10, 22, 30))
     table = survival_table(counts, settings=settings)
     check_columns(table.columns, SURVIVAL_SCHEMA, result="survival")
     assert table["tier"].tolist() == [EVERYBODY] * 3 + ["a"] * 3 + ["b"] * 3
     a = table.loc[table["tier"] == "a"].set_index("shown_day")
-    assert a["at_risk_count"].tolist() == [15, 7, 4]
-    assert a.loc[22, "end_count"] == 8
+    assert a["end_count"].tolist() == [5, 8, 9]
+    assert a["unfollowed_count"].tolist() == [2, 7, 8]  # 6+ 9+; then 10+ 11+ 17+ 19+ 20+; then 25+
+    assert a["followed_count"].tolist() == [14, 6, 4]  # 10+ is followed to day 10
     assert a.loc[22, "survival_rate"] == pytest.approx(0.537815, abs=1e-6)
-    assert np.isnan(a.loc[30, "survival_rate"])
+    assert np.isnan(a.loc[30, "survival_rate"])  # 4 are seen, 8 out of sight
     b = table.loc[table["tier"] == "b"]
     assert b["customer_count"].tolist() == [3, 3, 3]
-    assert b[["at_risk_count", "end_count", "survival_rate"]].isna().all(axis=None)
+    assert b[["followed_count", "end_count", "unfollowed_count", "survival_rate"]].isna().all(axis=None)
     curves = survival_curve_table(counts, settings=settings)
     check_columns(curves.columns, SURVIVAL_CURVE_SCHEMA, result="survival_curves")
     assert set(curves["tier"]) == {"a"}
     assert curves["duration_days"].max() == 23
+
+
+def test_a_share_is_hidden_by_short_observation_never_by_leaving() -> None:
+    """All of "gone" leave and are told down to 0; "new" and "mixed" are lost from sight."""
+    gone = spells(" ".join(["20"] * 20 + ["100"] * 8 + ["200"] * 2), tier="gone")
+    new = spells(" ".join(["20"] * 5 + ["50+"] * 25), tier="new")
+    mixed = spells(" ".join(["20"] * 12 + ["150+"] * 18), tier="mixed")
+    counts = pd.concat([gone, new, mixed], ignore_index=True)
+    table = survival_table(counts, settings=SurvivalSettings(shown_days=(50, 90, 180, 365)))
+    rows = {str(tier): part.set_index("shown_day") for tier, part in table.groupby("tier")}
+    assert rows["gone"]["survival_rate"].tolist() == pytest.approx([10 / 30, 10 / 30, 2 / 30, 0], abs=1e-6)
+    assert rows["gone"]["followed_count"].tolist() == [10, 10, 2, 0]
+    assert rows["gone"]["end_count"].tolist() == [20, 20, 28, 30]
+    assert rows["new"]["survival_rate"].tolist()[0] == pytest.approx(25 / 30, abs=1e-6)
+    assert rows["new"]["survival_rate"].iloc[1:].isna().all()  # the fate at day 90 is known of the 5 who left
+    assert rows["new"]["unfollowed_count"].tolist() == [0, 25, 25, 25]
+    assert rows["mixed"]["survival_rate"].tolist()[:2] == pytest.approx([0.6, 0.6])
+    assert rows["mixed"]["survival_rate"].iloc[2:].isna().all()  # known of 12, but nobody is followed to day 180
+    adds_up = table[["followed_count", "end_count", "unfollowed_count"]].sum(axis=1)
+    assert (adds_up == table["customer_count"]).all()
+    whole = rows[EVERYBODY]  # at day 180 two are followed, 43 of those left are out of sight
+    assert whole["survival_rate"].notna().tolist() == [True, True, False, False]
+    told = survival_finding(counts, SurvivalSettings())
+    assert (told.args["day"], told.args["worst"]) == (90, "gone")
+    shown = findings.format_survival(table, words=Words("en")).set_index(["tier", "survival_day"])["survival"]
+    assert (shown["gone", "180 days"], shown["new", "180 days"]) == ("6.7%", "observed too briefly")
+    curves = survival_curve_table(counts, settings=SurvivalSettings())
+    assert curves.groupby("tier")["duration_days"].max().to_dict() == {"gone": 200, "mixed": 20, "new": 20}
 
 
 def test_few_customers_or_one_tier_are_told() -> None:
@@ -236,7 +265,7 @@ def test_few_customers_or_one_tier_are_told() -> None:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_everything_can_be_said_and_drawn(lang: str) -> None:
     words = Words(lang, names={f"segment.{t}": {"zh": t, "en": t} for t in "abc"})
-    days = SurvivalSettings(minimum_customers=1, minimum_at_risk=1, shown_days=(5, 10, 20))
+    days = SurvivalSettings(minimum_customers=1, minimum_known=1, shown_days=(5, 10, 20))
     both = pd.concat([spells(TREATED, tier="a"), spells(PLACEBO, tier="b")], ignore_index=True)
     three = pd.concat([both, spells("40+ 50+", tier="c")], ignore_index=True)
     for counts in (both, three, spells(TREATED), spells("40+ 50+"), spells("1").head(0)):
@@ -248,7 +277,7 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
         assert all(words.say(sentence) for sentence in sentences)
         findings.format_survival(survival_table(counts, settings=days), words=words)
         assert figures.plot_survival(curves, words=words).axes
-    late = SurvivalSettings(minimum_customers=1, minimum_at_risk=1, shown_days=(365,))
+    late = SurvivalSettings(minimum_customers=1, minimum_known=1, shown_days=(365,))
     assert words.say(survival_finding(both, late))
 
 

@@ -218,13 +218,18 @@ CONTRACTS = [
     contract("k6", "c", "2025-07-01", "2027-12-31"),  # two months late: not a renewal of k5
     contract("k7", "d", "2024-09-20", "2025-09-20"),  # still inside its grace of 30 days
     contract("k8", "e", "2023-01-01", "2024-08-31"),  # grace over before the 12 months begin
+    contract("k9", "f", "2024-01-01", "2024-12-31"),
+    contract("k10", "f", "2025-06-15", "2027-12-31", renewal_of="k9"),  # named, but months after the grace
+    contract("k11", "g", "2024-05-01", "2025-04-30"),
+    contract("k12", "h", "2025-05-31", "2027-12-31", renewal_of="k11"),  # named, of another customer, the last day
+    contract("k13", "i", "2024-05-01", "2025-04-30", renewal_of="k13"),  # names itself
 ]
 
 
 def test_renewal_judges_contracts_whose_grace_is_over(compute) -> None:
-    assert compute("contract_renewal_rate", contracts=CONTRACTS) == (2, 3, 3)
+    assert compute("contract_renewal_rate", contracts=CONTRACTS) == (3, 6, 6)  # k1, k3, k11 of k1, k3, k5, k9, k11, k13
     none = EvaluationSettings(renewal_grace_days=0)
-    assert compute("contract_renewal_rate", contracts=CONTRACTS, settings=none) == (2, 4, 4)  # k7 is due now
+    assert compute("contract_renewal_rate", contracts=CONTRACTS, settings=none) == (2, 7, 7)  # k7 is due, k12 too late
 
 
 def test_conversion_counts_each_opportunity_closed_in_the_quarter_once(compute) -> None:
