@@ -81,6 +81,9 @@ class ChurnModelSettings(Frozen):
     ----------
     max_training_rows
         Rows that a single fit looks at; more are sampled at random by the seed. All customers are scored all the same.
+    max_tuning_rows
+        Rows that parameters are tried on, and as many that they are judged by; what they tell apart shows in fewer rows
+        than a good fit needs.
     batch_rows
         Rows that are scored at a time.
     calibration_origins
@@ -90,6 +93,7 @@ class ChurnModelSettings(Frozen):
     """
 
     max_training_rows: Annotated[int, Field(ge=1_000)] = 100_000
+    max_tuning_rows: Annotated[int, Field(ge=1_000)] = 30_000
     batch_rows: Annotated[int, Field(ge=1_000)] = 100_000
     calibration_origins: Annotated[int, Field(ge=1)] = 2
     resamples: Annotated[int, Field(ge=100)] = 300

@@ -55,12 +55,21 @@ def _is_over(origin: str, *, by: str, settings: ChurnSettings) -> bool:
     return outcome_end(date.fromisoformat(origin), settings=settings) <= date.fromisoformat(by)
 
 
-def sample_rows(training: pd.DataFrame, *, origins: Sequence[str], settings: ChurnSettings) -> pd.DataFrame:
-    """Return the rows of some origins, at most ``max_training_rows`` of them, drawn without order by the seed."""
+def sample_rows(
+    training: pd.DataFrame, *, origins: Sequence[str], settings: ChurnSettings, most: int | None = None
+) -> pd.DataFrame:
+    """Return the rows of some origins, at most ``most`` of them, drawn without order by the seed.
+
+    Parameters
+    ----------
+    most
+        ``max_training_rows`` when left out.
+    """
+    most = settings.model.max_training_rows if most is None else most
     places = np.flatnonzero(training["origin"].isin(list(origins)).to_numpy())
-    if len(places) > settings.model.max_training_rows:
+    if len(places) > most:
         rng = np.random.default_rng(settings.seed)
-        places = np.sort(rng.choice(places, settings.model.max_training_rows, replace=False))
+        places = np.sort(rng.choice(places, most, replace=False))
     return training.iloc[places]
 
 
@@ -69,6 +78,8 @@ def tune(
 ) -> tuple[Parameters, list[str]]:
     """Return the parameters of the grid with the least log loss on the last teaching origin, and that origin.
 
+    At most ``max_tuning_rows`` are learnt from, and as many looked at.
+
     The first of the grid, and no origin, where fewer than two teach or one of the parts has one label only; also the
     first on a tie.
     """
@@ -76,8 +87,9 @@ def tune(
     earlier = [o for o in origins[:-1] if _is_over(o, by=origins[-1], settings=settings)]
     if not earlier:
         return grid[0], []
-    learn = sample_rows(training, origins=earlier, settings=settings)
-    look = sample_rows(training, origins=origins[-1:], settings=settings)
+    most = settings.model.max_tuning_rows
+    learn = sample_rows(training, origins=earlier, settings=settings, most=most)
+    look = sample_rows(training, origins=origins[-1:], settings=settings, most=most)
     if learn["is_churned"].nunique() < 2 or look["is_churned"].nunique() < 2:
         return grid[0], []
     matrix, seen = model_matrix(learn).to_numpy(), model_matrix(look).to_numpy()
