@@ -187,7 +187,7 @@ def _scored_before(ws: Workspace) -> Frame:
 def _look_back_verdict(ws: Workspace, scored_before: Frame) -> Document:
     found = _scored_at(ws)
     model = None if found is None else found[1].result("champion")["model"]
-    return look_back.look_back_document(scored_before, model=model)
+    return look_back.look_back_document(scored_before, model=model, origin=None if found is None else found[0])
 
 
 def _churn_drift(ws: Workspace) -> Frame:

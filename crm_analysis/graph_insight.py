@@ -232,6 +232,10 @@ INSIGHT = (
     Result("list_kinds", "frame", _list_kinds,
            inputs=("churn_predictions", "champion", "churn_scores", "warning_list"), reads=("features",),
            sections=_SECTION, schema=list_kinds.LIST_KINDS_SCHEMA),
+    Result("list_silence", "document",
+           lambda ws, warning_list: list_kinds.list_silence_document(
+               warning_list, ws.frame("features", ["customer_id", "recency_days"]), settings=ws.settings.churn),
+           inputs=("warning_list",), reads=("features",), sections=_SECTION),
     Result("fairness_summary", "document",
            _fairness_summary,
            inputs=("fairness", "churn_predictions", "champion"), reads=("features",), sections=_SECTIONS),

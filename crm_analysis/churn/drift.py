@@ -32,8 +32,9 @@ def drift_table(
     shares, with half a customer added to each bin, so that an empty one does not make it infinite. ``chance_score`` is
     what 95 % of draws from one and the same population stay below: the chi-square quantile with ``bins - 1`` degrees of
     freedom times ``1 / n_last_quarter + 1 / n_this_quarter``. ``drift_state``: ``too_few`` below
-    ``minimum_drift_customers`` (no index is told), ``steady`` up to chance, ``slightly_moved`` above it and below
-    ``psi_watch``, ``moved`` from that, ``much_moved`` from ``psi_alarm``.
+    ``minimum_drift_customers`` (no index is told), ``not_known`` where nobody has a value on one side (none either),
+    ``steady`` up to chance, ``slightly_moved`` above it and below ``psi_watch``, ``moved`` from that, ``much_moved``
+    from ``psi_alarm``.
     """
     rows = [_drift(before[name].to_numpy(dtype=float), now[name].to_numpy(dtype=float), settings) for name in features]
     table = pd.DataFrame(rows).assign(feature=pd.Series(list(features), dtype="str"))[list(DRIFT_SCHEMA)]
@@ -45,9 +46,11 @@ def _drift(before: Floats, now: Floats, settings: WarningSettings) -> dict[str, 
     from scipy.stats import chi2
 
     sizes: dict[str, float | str] = {"n_last_quarter": len(before), "n_this_quarter": len(now)}
+    few: dict[str, float | str] = {"bin_count": 0, "stability_score": float("nan"), "chance_score": float("nan")}
     if min(len(before), len(now)) < settings.minimum_drift_customers:
-        few: dict[str, float | str] = {"bin_count": 0, "stability_score": float("nan"), "chance_score": float("nan")}
         return sizes | few | {"drift_state": "too_few"}
+    if np.isnan(before).all() != np.isnan(now).all():
+        return sizes | few | {"drift_state": "not_known"}
     counts = binned(before, now)
     index = stability_index(*counts)
     bins = len(counts[0])

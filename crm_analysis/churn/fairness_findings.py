@@ -47,6 +47,8 @@ def _group_message(row: Row | pd.Series) -> Message:
 
 def note_fairness(document: Mapping[str, Any]) -> Message:
     """Return what the comparison cannot tell: unknown groups, hidden ones, and what similar means."""
+    if not document["n"]:
+        return message("fairness.note_none")
     unknown = document["unknown"]
     return message("fairness.note", n=document["n"], hidden=document["hidden_count"], few=document["too_few_count"],
                    **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip

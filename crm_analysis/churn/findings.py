@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import ABSENT, Message, Words, message
 from crm_analysis.churn.model import RULES
 
@@ -30,6 +31,14 @@ def note_definition(definition: Mapping[str, Any]) -> Message:
         return message("note.churn_rhythm_unknown", horizon_days=definition["horizon_days"])
     id_ = "note.churn_horizon_short" if definition["horizon_days"] < quantile else "note.churn_horizon_fits"
     return message(id_, horizon_days=definition["horizon_days"], gap_q90_days=quantile, n=definition["rhythm_count"])
+
+
+def note_terms(settings: ChurnSettings) -> Message:
+    """Return what the chapter means by active, churned, lost and warned."""
+    return message(
+        "churn.terms", active_days=settings.active_within_days, horizon_days=settings.horizon_days,
+        silence_days=settings.rule_silence_days,
+    )  # fmt: skip
 
 
 def note_backtest(champion: Mapping[str, Any]) -> Message:
@@ -66,11 +75,12 @@ def finding_list(champion: Mapping[str, Any], *, list_count: int) -> Message:
     if champion["model"] is None:
         return message("churn.list_none")
     means = champion["means"][champion["model"]]
-    return message(
+    told = message(
         "churn.list", list_count=list_count, precision=means["list_precision_rate"], base=means["base_rate"],
         saved=means["value_saved_amount"], spend_saved=means["spend_saved_amount"],
         origin_count=champion["origin_count"], n=champion["n"],
     )  # fmt: skip
+    return told if means["value_saved_amount"] >= 0 else message("churn.list_costs", told=told)
 
 
 def format_intervals(intervals: pd.DataFrame, *, words: Words) -> pd.DataFrame:

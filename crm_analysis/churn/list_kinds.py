@@ -1,9 +1,13 @@
-"""Whom the warning list holds: persons and organisations apart, for they buy in other ways (REQUIREMENTS C4)."""
+"""Whom the warning list holds: persons and organisations, and those already silent for long (REQUIREMENTS C4)."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crm_analysis.base.privacy import OPEN, ResultSchema
+from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import Message, message
 from crm_analysis.churn.measures import auc_influence
 
@@ -67,6 +71,27 @@ def _held_out(part: pd.DataFrame) -> dict[str, float]:
         "held_out_list_churn_rate": float(chosen.mean()) if len(chosen) >= MINIMUM_CLASS else np.nan,
         "auc": auc_influence(churned, part["score"].to_numpy(dtype=float))[0] if is_ranked else np.nan,
     }
+
+
+def list_silence_document(listed: pd.DataFrame, recency: pd.DataFrame, *, settings: ChurnSettings) -> dict[str, int]:
+    """Return how many on the list have been silent for so long that they count as churned or lost elsewhere.
+
+    ``customer_id`` of the list, and ``customer_id, recency_days`` -> ``list_count, horizon_days, silence_days`` (the
+    two limits), ``past_horizon_count, past_silence_count`` (silent for at least as long)
+    """
+    days = listed[["customer_id"]].merge(recency, on="customer_id", how="left")["recency_days"].astype(float)
+    return {
+        "list_count": len(listed),
+        "horizon_days": settings.horizon_days,
+        "silence_days": settings.rule_silence_days,
+        "past_horizon_count": int((days >= settings.horizon_days).sum()),
+        "past_silence_count": int((days >= settings.rule_silence_days).sum()),
+    }
+
+
+def finding_list_silence(document: Mapping[str, Any]) -> Message:
+    """Return who on the list is to be won back more than kept."""
+    return message("list_kinds.silence", **document) if document["list_count"] else message("list_kinds.none")
 
 
 def finding_list_kinds(table: pd.DataFrame) -> Message:

@@ -109,7 +109,7 @@ def look_back_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=list(LOOK_BACK_SCHEMA))
 
 
-def look_back_document(rows: pd.DataFrame, *, model: str | None) -> dict[str, Any]:
+def look_back_document(rows: pd.DataFrame, *, model: str | None, origin: date | None) -> dict[str, Any]:
     """Return the verdict on last quarter's list.
 
     Parameters
@@ -117,15 +117,17 @@ def look_back_document(rows: pd.DataFrame, *, model: str | None) -> dict[str, An
     model
         The model or rule that the scores and the list then were made with (``model`` of that quarter's ``champion``):
         it is what is judged, and may differ from today's.
+    origin
+        The day of the list.
 
     Returns
     -------
     dict
-        ``status`` (``ok`` or ``none``: nobody was listed), ``model, list_count, hit_count, miss_count, precision_rate,
-        precision_low, precision_high, expected_rate, recall_rate, reached_count``; ``calibration``: ``n,
-        expected_rate, observed_rate, low, high, verdict`` of everyone scored (``kept``: what was expected lies within
-        the interval; ``more``, ``fewer``: more or fewer churned than chance between customers explains); ``saved``:
-        see :func:`~crm_analysis.churn.saved.saved_document`.
+        ``status`` (``ok`` or ``none``: nobody was listed), ``model, origin, list_count, hit_count, miss_count,
+        precision_rate, precision_low, precision_high, expected_rate, recall_rate, reached_count``; ``calibration``:
+        ``n, expected_rate, observed_rate, low, high, verdict`` of everyone scored (``kept``: what was expected lies
+        within the interval; ``more``, ``fewer``: more or fewer churned than chance between customers explains);
+        ``saved``: see :func:`~crm_analysis.churn.saved.saved_document`.
 
     Notes
     -----
@@ -134,7 +136,7 @@ def look_back_document(rows: pd.DataFrame, *, model: str | None) -> dict[str, An
     """
     listed = rows.loc[rows["is_listed"].astype(bool)]
     if listed.empty:
-        return {"status": "none", "list_count": 0, "model": model}
+        return {"status": "none", "list_count": 0, "model": model, "origin": None}
     hits, churned = int(listed["is_churned"].sum()), int(rows["is_churned"].sum())
     low, high = wilson(hits, len(listed))
     everyone_low, everyone_high = wilson(churned, len(rows))
@@ -142,6 +144,7 @@ def look_back_document(rows: pd.DataFrame, *, model: str | None) -> dict[str, An
     return {
         "status": "ok",
         "model": model,
+        "origin": None if origin is None else origin.isoformat(),
         "list_count": len(listed),
         "hit_count": hits,
         "miss_count": churned - hits,

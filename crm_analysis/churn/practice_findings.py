@@ -71,14 +71,20 @@ def finding_reasons(sizes: pd.DataFrame, *, listed_count: int) -> Message:
                    share=round(count / listed_count, 6))  # fmt: skip
 
 
-def finding_stability(table: pd.DataFrame) -> Message:
-    """Return how many of last quarter's list have bought, how many are still on it, and why the others are not."""
+def finding_stability(table: pd.DataFrame, *, day: str) -> Message:
+    """Return how many of last quarter's list have bought, how many are still on it, and why the others are not.
+
+    Parameters
+    ----------
+    day
+        Day of that list, as ISO text.
+    """
     if table.empty:
         return message("finding.stability_none")
     counts = {str(row["list_change"]): int(row["customer_count"]) for row in table.to_dict("records")}
     n, kept = sum(counts.values()), counts["kept_bought"] + counts["kept_silent"]
     bought = counts["kept_bought"] + counts["bought"]
-    return message("finding.stability", n=n, kept=kept, share=round(kept / n, 6), all_bought=bought,
+    return message("finding.stability", n=n, day=day, kept=kept, share=round(kept / n, 6), all_bought=bought,
                    bought_share=round(bought / n, 6), **counts)  # fmt: skip
 
 
@@ -96,7 +102,8 @@ def finding_look_back(document: Mapping[str, Any], champion: Mapping[str, Any]) 
     kind = "no_method_now" if now is None else "same_method" if now == then else "other_method"
     method = message(f"look_back.{kind}", then=then, **({"now": now} if kind == "other_method" else {}))
     return message(
-        "finding.look_back", n=document["list_count"], hits=document["hit_count"], misses=document["miss_count"],
+        "finding.look_back", origin=document["origin"], n=document["list_count"], hits=document["hit_count"],
+        misses=document["miss_count"],
         precision=document["precision_rate"], low=document["precision_low"], high=document["precision_high"],
         expected=document["expected_rate"], reached=document["reached_count"], method=method,
     )  # fmt: skip

@@ -20,11 +20,15 @@ def finding_value(clv: Mapping[str, Any], fits: Mapping[str, Any]) -> Message:
         return message("clv.none", reasons=[Message.from_json(fit["message"]) for fit in fits["fits"].values()
                                             if fit["status"] != "ok"] or message("clv.no_customer"))  # fmt: skip
     horizon = clv["horizon"]
-    return message(
+    valued = {kind for kind, part in clv["totals"].items() if part["value"] is not None}
+    told = message(
         "clv.finding", n=total["n"], value=total["value"], low=total["value_low"], high=total["value_high"],
         level=clv["level"], months=horizon["horizon_months"], mean=round(total["value"] / total["n"], 2),
         discount=horizon["monthly_discount_rate"], margin=_margin(horizon["margin_share"]),
     )  # fmt: skip
+    absent = [message("clv.kind_absent", kind=kind, n=fit["n"]) for kind, fit in fits["fits"].items()
+              if kind not in valued and fit["n"]]  # fmt: skip
+    return message("clv.without", told=told, absent=absent) if absent else told
 
 
 def finding_purchases(clv: Mapping[str, Any], fits: Mapping[str, Any]) -> Message:
@@ -98,7 +102,7 @@ def note_ranking(ranking: pd.DataFrame) -> Message:
 
 
 def finding_clv_tiers(tiers: pd.DataFrame) -> Message:
-    """Return the tier that holds most of the value.
+    """Return the tier with the largest share of the value, and what hidden tiers hold.
 
     columns of ``CLV_TIERS_SCHEMA`` -> message
     """
@@ -106,10 +110,13 @@ def finding_clv_tiers(tiers: pd.DataFrame) -> Message:
     if known.empty:
         return message("clv.no_tier")
     top = known.iloc[int(known["clv_share"].argmax())]
-    return message(
+    hidden = round(1 - float(known["clv_share"].sum()), 6)
+    told = message(
         "clv.tier", tier=str(top["tier"]), n=int(top["customer_count"]), share=float(top["clv_share"]),
         customers=float(top["customer_share"]), mean=float(top["clv_mean_amount"]),
     )  # fmt: skip
+    is_hiding = len(known) < len(tiers)
+    return message("clv.tier_hidden", told=told, share=hidden) if is_hiding else told
 
 
 def finding_priority(document: Mapping[str, Any]) -> Message:

@@ -21,9 +21,9 @@ def finding_reasons(reasons: pd.DataFrame, *, state: str = LOST) -> Message:
         return message(f"reasons.none_{state}")
     unknown = rows.loc[rows["reason"] == NOT_RECORDED]
     known = rows.loc[(rows["reason"] != NOT_RECORDED) & ~rows["is_hidden"].astype(bool)]
-    missing = _unknown(unknown, state=state)
     if known.empty:
-        return message(f"reasons.few_{state}", unknown=missing)
+        return message(f"reasons.few_{state}", unknown=_unknown(unknown, id_=f"only_{state}"))
+    missing = _unknown(unknown, id_=f"unknown_{state}")
     top = known.iloc[0]
     return message(
         f"reasons.finding_{state}", reason=str(top["reason"]), n=int(top["case_count"]),
@@ -33,13 +33,13 @@ def finding_reasons(reasons: pd.DataFrame, *, state: str = LOST) -> Message:
     )  # fmt: skip
 
 
-def _unknown(rows: pd.DataFrame, *, state: str) -> Message:
+def _unknown(rows: pd.DataFrame, *, id_: str) -> Message:
     if rows.empty:
         return message("reasons.unknown_none")
     row = rows.iloc[0]
     if row["is_hidden"]:
         return message("reasons.unknown_hidden")
-    return message(f"reasons.unknown_{state}", n=int(row["case_count"]), share=float(row["reason_share"]))
+    return message(f"reasons.{id_}", n=int(row["case_count"]), share=float(row["reason_share"]))
 
 
 def finding_reason_trend(trend: pd.DataFrame) -> Message:

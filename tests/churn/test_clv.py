@@ -391,6 +391,18 @@ def test_everything_can_be_said_and_drawn(
     tiers = value.clv_tiers_table(clv, clv.assign(tier="champions"), minimum_cell=10)
     assert words.word("segment.champions") in words.say(findings.finding_clv_tiers(tiers))
     assert words.say(findings.finding_clv_tiers(tiers.iloc[:0])) == words.word("clv.no_tier")
+    shares = pd.DataFrame({"tier": ["champions", "lost", "at_risk"], "customer_count": [40, 30, 5],
+                           "customer_share": [0.53, 0.4, 0.07], "clv_share": [0.35, 0.12, np.nan],
+                           "clv_mean_amount": [9.0, 4.0, np.nan]})  # fmt: skip
+    assert findings.finding_clv_tiers(shares).id == "clv.tier_hidden"
+    assert words.format_percent(0.53) in words.say(findings.finding_clv_tiers(shares))  # what the hidden tier holds
+    persons = {"person": document["totals"]["person"]}
+    poor = fits["fits"]["person"] | {"status": "insufficient", "n": 69}
+    both = fits | {"fits": {"person": fits["fits"]["person"], "organisation": poor}}
+    left_out = findings.finding_value(document | {"totals": persons}, both)
+    assert left_out.id == "clv.without"
+    assert words.word("kind.organisation") in words.say(left_out)
+    assert "69" in words.say(left_out)
     for contacts in (CONTACTS, None, CONTACTS.assign(customer_id=["b", "c", "d"], contact_count=1)):
         for minimum in (1, 10):
             found = priority.priority_document(FEATURES, contacts, settings=ValueModelSettings(minimum_cell=minimum))

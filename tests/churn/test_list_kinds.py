@@ -4,8 +4,15 @@ import pandas as pd
 import pytest
 
 from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.settings import ChurnSettings
 from crm_analysis.base.words import LANGUAGES, Words
-from crm_analysis.churn.list_kinds import LIST_KINDS_SCHEMA, finding_list_kinds, list_kinds_table
+from crm_analysis.churn.list_kinds import (
+    LIST_KINDS_SCHEMA,
+    finding_list_kinds,
+    finding_list_silence,
+    list_kinds_table,
+    list_silence_document,
+)
 
 KINDS = pd.DataFrame({
     "customer_id": [f"c{k}" for k in range(60)], "kind": ["person"] * 40 + ["organisation"] * 15 + [None] * 5,
@@ -37,6 +44,18 @@ def test_counts_rates_and_areas_by_hand() -> None:
     # organisations 40 to 51 were listed, of whom 50 and 51 churned; five churners are too few to rank
     assert rows.loc["organisation", "held_out_list_churn_rate"] == pytest.approx(2 / 12, abs=1e-6)
     assert pd.isna(rows.loc["organisation", "auc"])
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_who_is_silent_for_long_is_counted_from_the_limit_on(lang: str) -> None:
+    recency = pd.DataFrame({"customer_id": list("abcde"), "recency_days": [89, 90, 179, 180, 365]})
+    settings = ChurnSettings(horizon_days=90, rule_silence_days=180)
+    document = list_silence_document(recency[["customer_id"]].head(4), recency, settings=settings)
+    assert document == {"list_count": 4, "horizon_days": 90, "silence_days": 180, "past_horizon_count": 3,
+                        "past_silence_count": 1}  # fmt: skip
+    assert Words(lang).say(finding_list_silence(document))
+    nobody = list_silence_document(recency.head(0), recency, settings=settings)
+    assert finding_list_silence(nobody).id == "list_kinds.none"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

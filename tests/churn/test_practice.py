@@ -93,12 +93,12 @@ def test_what_became_of_the_last_list() -> None:
     assert shorter["customer_count"].sum() == 2  # the same length on both sides
     nothing = list_stability_table(last.head(0), now, known, settings=with_warning(), days_between=92)
     assert nothing.empty
-    told = findings.finding_stability(table)
+    told = findings.finding_stability(table, day="2025-07-01")
     assert {name: told.args[name] for name in ("n", "kept", "share", "all_bought", "bought_share")} == {
         "n": 5, "kept": 2, "share": 0.4, "all_bought": 2, "bought_share": 0.4}  # fmt: skip
     for lang in LANGUAGES:
         assert Words(lang).say(told).count("40.0%") == 2
-        assert Words(lang).say(findings.finding_stability(nothing))
+        assert Words(lang).say(findings.finding_stability(nothing, day="2025-07-01"))
         assert all(Words(lang).word(f"list_change.{change}") for change in CHANGES)
 
 
@@ -124,15 +124,15 @@ def test_looking_back_by_hand() -> None:
         "everyone": 4, "listed": 3, "listed_reached": 2, "listed_not_reached": 0, "listed_control": 1, "not_listed": 1,
     }  # fmt: skip
     assert table.loc["listed", "lost_amount"] == 280  # a 180, f 80, c 20
-    found = look_back_document(rows, model="recency")
+    found = look_back_document(rows, model="recency", origin=DAY)
     assert (found["hit_count"], found["miss_count"], found["list_count"], found["reached_count"]) == (3, 1, 4, 2)
     assert (found["precision_rate"], found["recall_rate"], found["expected_rate"]) == (0.75, 0.75, 0.5)
     assert (found["saved"]["status"], found["saved"]["treated_count"], found["saved"]["control_count"]) == (
         "too_few", 2, 2)  # fmt: skip
     assert (found["calibration"]["verdict"], found["model"]) == ("kept", "recency")
-    alone = look_back_document(scored_before_table(scores, warned, outcomes, None), model="recency")
+    alone = look_back_document(scored_before_table(scores, warned, outcomes, None), model="recency", origin=DAY)
     assert alone["saved"]["status"] == "no_campaign"
-    none = look_back_document(scored_before_table(scores, warned.head(0), outcomes, actions), model=None)
+    none = look_back_document(scored_before_table(scores, warned.head(0), outcomes, actions), model=None, origin=DAY)
     assert none["status"] == "none"
     for lang in LANGUAGES:
         words = Words(lang)
@@ -150,7 +150,7 @@ def test_looking_back_by_hand() -> None:
 def test_the_method_that_is_judged_is_named(now: str | None, id_: str) -> None:
     scores = scored({"a": 90, "b": 50})
     outcomes = pd.DataFrame({"customer_id": ["b"], "order_count": [1]})
-    document = look_back_document(scored_before_table(scores, scores, outcomes, None), model="recency")
+    document = look_back_document(scored_before_table(scores, scores, outcomes, None), model="recency", origin=DAY)
     told = findings.finding_look_back(document, {"model": now})
     assert told.args["method"].id == id_
     for lang in LANGUAGES:
@@ -165,7 +165,9 @@ def test_a_quarter_unlike_what_was_expected_says_which_way(churned: int, verdict
     ids = [f"c{k:05d}" for k in range(1_000)]  # half of them were expected to churn
     scores = pd.DataFrame({"customer_id": ids, "churn_probability": 0.5, "at_stake_amount": 10.0})
     outcomes = pd.DataFrame({"customer_id": ids[churned:], "order_count": 1})
-    document = look_back_document(scored_before_table(scores, scores.head(50), outcomes, None), model="logistic")
+    document = look_back_document(
+        scored_before_table(scores, scores.head(50), outcomes, None), model="logistic", origin=DAY
+    )
     assert document["calibration"]["verdict"] == verdict
     note = findings.note_calibration_drift(document)
     assert note.id == f"note.calibration_{verdict}"
@@ -213,6 +215,9 @@ def test_what_lies_between_chance_and_the_watch_limit_has_changed_slightly() -> 
     assert table["drift_state"].tolist() == ["slightly_moved", "steady"]
     told = findings.finding_drift(table, words=Words("en"), settings=WarningSettings())
     assert (told.id, told.args["above"], told.args["count"]) == ("finding.drift_slight", 1, 2)
+    first = next(iter(before))
+    unknown = drift_table(before.assign(**{first: np.nan}), now, features=list(before), settings=WarningSettings())
+    assert unknown.set_index("feature")["drift_state"][first] == "not_known"  # not recorded then: no drift of customers
     moved = drift_table(before, now, features=list(before), settings=WarningSettings(psi_watch=0.02))
     assert moved["drift_state"].tolist() == ["moved", "steady"]
     told = findings.finding_drift(moved, words=Words("en"), settings=WarningSettings(psi_watch=0.02))

@@ -175,7 +175,9 @@ def test_a_planted_effect_is_found_and_an_absent_one_is_not_claimed() -> None:
     for effect, status in ((0.0, "unclear"), (0.15, "saved")):
         gone = rng.uniform(size=n) < risk - effect * ~is_control
         outcomes = pd.DataFrame({"customer_id": np.array(ids)[~gone], "order_count": 1})
-        document = look_back_document(scored_before_table(scores, scores.head(50), outcomes, actions), model="logistic")
+        document = look_back_document(
+            scored_before_table(scores, scores.head(50), outcomes, actions), model="logistic", origin=date(2025, 7, 1)
+        )
         saved = document["saved"]
         assert saved["status"] == status
         assert saved["difference"] == pytest.approx(effect, abs=0.05)
