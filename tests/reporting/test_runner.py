@@ -187,15 +187,18 @@ def test_warnings_can_be_worked_with(rendered_reports, demo_config: Path) -> Non
     silent = pd.read_parquet(results / "warning_list.parquet").set_index("customer_id")["recency_days"]
     rows = [dict(zip(heads, (cell.value for cell in row), strict=True)) for row in page.iter_rows(min_row=2)]
     assert len(rows) > 20
-    said = {"true": "已授权 given", "false": "未授权，不得营销 refused: no marketing"}
+    said = {"true": "已授权 given", "false": "未授权，不得营销 refused: no marketing",
+            "absent": "未记录，须先征得同意 not recorded: ask first"}  # fmt: skip
+    consent = customers["marketing_consent"].to_dict()
     for row in rows:
         id_ = row["customer id"]
-        assert row["consent to marketing"] == said[customers.loc[id_, "marketing_consent"]]
+        assert row["consent to marketing"] == said[consent.get(id_, "absent")]
         assert row["Signals"] == signals[id_]
         named = (row["Risk signals shown"] or "").split("\n")[0]
         assert len([part for part in re.split("、|和", named) if part]) >= row["Signals"]
         assert row["Days since last order"] == silent[id_]
         assert row["Responsible"]
+        assert id_ in consent or row["Responsible"] == "待分配 to be assigned"
 
 
 def test_identified_workbook_holds_names(own_config: Path, tmp_path: Path) -> None:
