@@ -7,7 +7,7 @@ from pathlib import Path
 from crm_analysis.base.errors import DataError, Problem, SettingsError
 from crm_analysis.base.period import Quarter, latest_covered_quarter
 from crm_analysis.base.settings import Settings, load_settings
-from crm_analysis.base.settings_file import SettingsFile
+from crm_analysis.base.settings_file import SettingsFile, mapping_at
 from crm_analysis.base.settings_names import check_strategy, check_targets
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.evaluation.measures import measure_names
@@ -26,20 +26,31 @@ from crm_analysis.workspace import Shared, Workspace, code_fingerprint, digest
 
 
 def open_settings(config: str | Path) -> Settings:
-    """Return the settings of a file, with all names in it checked: tables, fields, KPIs, tiers.
+    """Return the settings of a file, with all names in it checked: tables, fields, KPIs, tiers, packages needed.
 
     Raises
     ------
     SettingsError
         Everything that is wrong and can be known without reading data.
     """
-    checks = (check_data_names, check_completeness_fields, check_table, check_schemes, _check_tiers)
+    checks = (check_data_names, check_completeness_fields, check_table, check_schemes, _check_tiers, _check_extras)
     return load_settings(Path(config), checks=checks)
 
 
 def _check_tiers(file: SettingsFile) -> list[Problem]:
     tiers = tier_names(file.merged)
     return [*check_targets(file, tiers=tiers), *check_strategy(file, tiers=tiers), *check_ranks(file, tiers=tiers)]
+
+
+def _check_extras(file: SettingsFile) -> list[Problem]:
+    """Return the packages that the settings need and that are not installed, before anything runs."""
+    place = ("churn", "value")
+    if mapping_at(file.merged, *place).get("estimation") != "bayes":
+        return []
+    from crm_analysis.churn.purchase_bayes import missing_extra
+
+    problem = missing_extra(file.where(*place, "estimation"))
+    return [] if problem is None else [problem]
 
 
 def open_workspace(

@@ -15,6 +15,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from crm_analysis import cli
+from crm_analysis.churn import purchase_bayes
 from crm_analysis.reporting import failures
 from crm_analysis.sources import load
 
@@ -136,6 +137,19 @@ def test_check_tells_every_problem_of_the_settings(tmp_path: Path) -> None:
     assert "give 0 or more" in found.output
     assert "the settings cannot be used" in found.output
     assert list(tmp_path.iterdir()) == [tmp_path / "crm.yml"]  # nothing else ran
+
+
+def test_check_says_first_that_a_package_is_missing(company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    company.write_text(f"{BASE}churn: {{value: {{estimation: bayes}}}}\n", "utf-8")
+    monkeypatch.setattr(purchase_bayes, "find_spec", lambda name: None)
+    found = run("check", "--config", company)
+    assert found.exit_code == 2
+    assert _rows(found.output) == {"settings": "FAIL"}
+    text = " ".join(found.output.split())
+    assert "crm.yml, line 3: churn.value.estimation" in text
+    assert 'fix: run: pip install "crm-analysis[bayes]"; or set churn.value.estimation' in text
+    monkeypatch.setattr(purchase_bayes, "find_spec", lambda name: True)
+    assert run("check", "--config", company).exit_code == 0
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_SHOWN = 10
+#: What stands between a problem and its fix in a message.
+FIX = "\n    fix: "
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}\n    fix: {self.fix}"
+        return f"{self.where}: {self.what}{FIX}{self.fix}"
 
 
 def nearest(name: object, valid: Iterable[str], *, kind: str, cutoff: float = 0.6) -> str:

@@ -21,6 +21,14 @@ _CLASSES = {"bg_nbd": "BetaGeoModel", "mbg_nbd": "ModifiedBetaGeoModel", "pareto
 _CHAINS_MEET = 1.05
 
 
+def missing_extra(where: str = "churn.value.estimation: bayes") -> Problem | None:
+    """Return the problem that the extra is not installed, with the line that installs it, or None where it is."""
+    if find_spec("pymc_marketing") is not None:
+        return None
+    fix = f"run: {INSTALL}; or set churn.value.estimation to maximum_likelihood"
+    return Problem("the package pymc-marketing is not installed", where, fix)
+
+
 def check_bayes() -> None:
     """Refuse to go on without the extra.
 
@@ -29,11 +37,9 @@ def check_bayes() -> None:
     AnalysisError
         ``pymc-marketing`` is not installed; the message ends with the line that installs it.
     """
-    if find_spec("pymc_marketing") is None:
-        fix = f"run: {INSTALL}; or set churn.value.estimation to maximum_likelihood"
-        raise AnalysisError(
-            Problem("the package pymc-marketing is not installed", "churn.value.estimation: bayes", fix)
-        )
+    problem = missing_extra()
+    if problem is not None:
+        raise AnalysisError(problem)
 
 
 def fit_bayes(summary: pd.DataFrame, *, name: PurchaseModelName, seed: int, **sampling: Any) -> PurchaseModel:

@@ -26,6 +26,8 @@ from crm_analysis.sources.purchases import counted_orders, signed_amounts
 
 LOST, AT_RISK = "lost", "at_risk"
 NOT_RECORDED = "not_recorded"
+#: Codes that the catalogues have words for; a company may keep codes of its own.
+CODES = ("product_quality", "service_experience", "price", "competitor", "no_longer_needed", "delivery", "marketing")
 REASON_COUNTS_SCHEMA: ResultSchema = dict.fromkeys(
     ["risk_state", "quarter", "tier", "reason", "case_count", "year_spend_amount"], SENSITIVE
 )
@@ -259,6 +261,18 @@ def reason_money_table(
     sums[told] = sums[told].astype(float).mask(sums["is_hidden"]).round(2)
     sums = sums.assign(rank=sums["tier"].map(place).fillna(len(place)), last=sums["reason"] == NOT_RECORDED)
     return sums.sort_values(["rank", "tier", "last", "reason"], ignore_index=True)[list(REASON_MONEY_SCHEMA)]
+
+
+def reason_codes(counts: pd.DataFrame) -> list[str]:
+    """Return the codes that a contact may be given, the most frequent of those recorded first.
+
+    columns of ``REASON_COUNTS_SCHEMA`` -> codes; those of ``CODES`` not recorded yet follow, unless the company keeps
+    codes of its own
+    """
+    known = counts.loc[counts["reason"] != NOT_RECORDED]
+    sums = {str(reason): int(n) for reason, n in known.groupby("reason")["case_count"].sum().items()}
+    used = sorted(sums, key=lambda code: (-sums[code], code))
+    return used if set(used) - set(CODES) else [*used, *(code for code in CODES if code not in sums)]
 
 
 def hidden_matrix(counts: pd.DataFrame, *, minimum: int) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 
-from crm_analysis.base.errors import AnalysisError, Problem, SettingsError
+from crm_analysis.base.errors import FIX, AnalysisError, Problem, SettingsError
 
 PARAMETERS = "parameters"
 READY_SECONDS = 60
@@ -207,7 +207,8 @@ def run_notebook(
     Raises
     ------
     NotebookError
-        A cell failed, or the time was up; the message names the cell and the error.
+        A cell failed, or the time was up; the message names the cell and the error, and the error's own fix where
+        it brings one.
     """
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -227,8 +228,8 @@ def run_notebook(
             )
         except papermill.PapermillExecutionError as error:
             cell = _failing_cell(output)
-            fix = f"open {output.name} and run it to this cell"
-            what = f"{error.ename}: {error.evalue}"
+            said, _, own_fix = f"{error.ename}: {error.evalue}".rpartition(FIX)
+            what, fix = (said, own_fix) if said else (own_fix, f"open {output.name} and run it to this cell")
             raise NotebookError(Problem(what, f"notebook {chapter.name}, {cell}", fix)) from error
         except DeadKernelError as error:
             what = f"it took longer than {minutes:g} minutes" if ran_out.is_set() else "its kernel died"

@@ -33,9 +33,9 @@ RING_AGAIN_SECONDS = 5
 FACT_RESULTS = ("load_report", "freshness", "coverage")
 #: What the workbook shows, and full lists that stand in ``results`` alone: all schemes, and values of customers.
 WORKBOOK_RESULTS = (
-    "segments", "scheme_tiers", "overrides", "warning_list", "churn_reasons", "churn_signals", "priority_customers",
-    "purchase_parameters", "customer_values", "unattended_customers", "scorecard", "kpi_breakdown", "strategy_table",
-    "responsibilities",
+    "segments", "scheme_tiers", "overrides", "warning_list", "churn_reasons", "churn_signals", "reason_counts",
+    "priority_customers", "purchase_parameters", "customer_values", "unattended_customers", "scorecard",
+    "kpi_breakdown", "strategy_table", "responsibilities",
 )  # fmt: skip
 
 #: Called with what is under way and how much of it is done: ``("results", done, total, name)``.

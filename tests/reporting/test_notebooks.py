@@ -101,6 +101,19 @@ def test_failure_names_notebook_cell_and_error_and_saves_what_ran(tmp_path: Path
     assert any(item.output_type == "error" for cell in kept.cells for item in cell.get("outputs", []))
 
 
+def test_the_fix_of_an_error_is_told_in_place_of_looking_at_the_notebook(tmp_path: Path, kernel: WarmKernel) -> None:
+    failing = "from crm_analysis.base.errors import AnalysisError, Problem\n"
+    failing += 'raise AnalysisError(Problem("it is not installed", "churn.value", "run: pip install it"))'
+    for source, fix in (("1 / 0", "open out.ipynb and run it to this cell"), (failing, "run: pip install it")):
+        chapter = _saved(tmp_path, "4_churn", [PARAMETERS_CELL, source])
+        with pytest.raises(NotebookError) as caught:
+            run_notebook(chapter, kernel=kernel, parameters={}, output=tmp_path / "out.ipynb", minutes=1)
+        (problem,) = caught.value.problems
+        assert problem.fix == fix
+        assert str(caught.value).count("fix: ") == 1
+    assert "churn.value: it is not installed" in problem.what
+
+
 def test_time_limit_ends_a_notebook(tmp_path: Path) -> None:
     chapter = _saved(tmp_path, "1_slow", [PARAMETERS_CELL, "import time\ntime.sleep(600)"])
     with WarmKernel(warm_up="pass") as own, pytest.raises(NotebookError, match=r"took longer than 0\.05 minutes"):

@@ -115,7 +115,7 @@ def test_no_identifier_of_a_customer_stands_in_a_report(rendered_reports, demo_c
 def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Path) -> None:
     book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx", read_only=True)
     assert len(book.sheetnames) == 12
-    rows = list(book[book.sheetnames[1]].iter_rows(values_only=True))
+    rows = list(book["客户分层清单 Customers"].iter_rows(values_only=True))
     heads = [str(cell).split("\n")[0] for cell in rows[0]]
     names = [row[heads.index("姓名/名称")] for row in rows[1:] if row[heads.index("姓名/名称")]]
     truth = set(pd.read_csv(demo_config.parent / "customers.csv", dtype=str)["name"].dropna())
@@ -127,7 +127,8 @@ def test_workbook_masks_names_unless_asked_for(rendered_reports, demo_config: Pa
 
 def test_workbook_lists_customers_by_tier_and_who_answers_for_them(rendered_reports) -> None:
     book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx", read_only=True)
-    listed, responsible = (list(book[book.sheetnames[k]].iter_rows(values_only=True)) for k in (1, -1))
+    names = ("客户分层清单 Customers", "维护目标责任表 Responsibilities")
+    listed, responsible = (list(book[name].iter_rows(values_only=True)) for name in names)
     heads = [str(cell).split("\n")[1] for cell in listed[0]]
     tiers = [row[heads.index("Tier")] for row in listed[1:]]
     spent = [row[heads.index("Spend")] for row in listed[1:]]
@@ -139,10 +140,65 @@ def test_workbook_lists_customers_by_tier_and_who_answers_for_them(rendered_repo
     columns = [str(cell).split("\n")[1] for cell in responsible[0]]
     assert sum(row[columns.index("Customers")] for row in responsible[1:]) == len(tiers)
     assert {row[0] for row in responsible[1:] if "≥ 90.0%" in str(row[columns.index("Targets")])} == {found[0]}
-    assert "未指派 unassigned" in {row[columns.index("Responsible")] for row in responsible[1:]}
+    assert "待分配 to be assigned" in {row[columns.index("Responsible")] for row in responsible[1:]}
     assert {row[columns.index("Role in charge")] for row in responsible[1:] if row[0] == found[0]} == {
         "专属客户经理\ndedicated account manager"
     }
+
+
+def test_workbook_begins_with_the_lists_to_act_from_and_prints_on_one_page_width(rendered_reports) -> None:
+    book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx")
+    assert book.sheetnames[:4] == [
+        "说明 Read me", "预警名单 Warnings", "未联系的重点客户 Priority, uncontacted", "无人照看的大客户 Unattended",
+    ]  # fmt: skip
+    told = {row[0].value: row[2].value for row in book["说明 Read me"].iter_rows() if row[2].value}
+    assert set(book.sheetnames[1:]) <= set(told)
+    assert "空白表示无法判断" in told["风险信号 Signals"]
+    assert "Blank: cannot be told" in told["风险信号 Signals"]
+    for sheet in book:
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
+        assert sheet.print_title_rows
+        for cell in (cell for row in sheet.iter_rows() for cell in row):
+            assert not isinstance(cell.value, bool)
+            assert not cell.number_format.rstrip("#").endswith(".")
+
+
+def test_warnings_can_be_worked_with(rendered_reports, demo_config: Path) -> None:
+    book = openpyxl.load_workbook(rendered_reports.folder / "workbook.xlsx")
+    page = book["预警名单 Warnings"]
+    heads = [str(cell.value).split("\n")[1] for cell in page[1]]
+    inputs = ["Status (choose)", "Result (choose)", "Reason learnt (choose)", "Remark (fill in)"]
+    assert heads[-4:] == inputs
+    assert {page.cell(2, len(heads) - back).fill.start_color.rgb for back in range(4)} == {"FFFFF8DC"}
+    chosen = []
+    for rule in page.data_validations.dataValidation:
+        name, _, cells = rule.formula1.replace("$", "").replace("'", "").partition("!")
+        chosen.append([cell.value for (cell,) in book[name][cells]])
+        assert str(rule.sqref).endswith(str(page.max_row))
+    assert chosen[0] == ["未开始 planned", "进行中 in progress", "已完成 done", "已取消 cancelled"]
+    assert chosen[1] == ["已接受 accepted", "已联系上 reached", "已拒绝 declined", "未联系上 no answer"]
+    assert len(chosen[2]) == 7
+    assert "价格 price" in chosen[2]
+    customers = pd.read_csv(demo_config.parent / "customers.csv", dtype=str).set_index("customer_id")
+    results = rendered_reports.folder / "results"
+    signals = pd.read_parquet(results / "churn_signals.parquet").set_index("customer_id")["signal_count"]
+    silent = pd.read_parquet(results / "warning_list.parquet").set_index("customer_id")["recency_days"]
+    rows = [dict(zip(heads, (cell.value for cell in row), strict=True)) for row in page.iter_rows(min_row=2)]
+    assert len(rows) > 20
+    said = {"true": "已授权 given", "false": "未授权，不得营销 refused: no marketing",
+            "absent": "未记录，须先征得同意 not recorded: ask first"}  # fmt: skip
+    consent = customers["marketing_consent"].to_dict()
+    for row in rows:
+        id_ = row["customer id"]
+        assert row["consent to marketing"] == said[consent.get(id_, "absent")]
+        assert row["Signals"] == signals[id_]
+        named = (row["Risk signals shown"] or "").split("\n")[0]
+        assert len([part for part in re.split("、|和", named) if part]) >= row["Signals"]
+        assert row["Days since last order"] == silent[id_]
+        assert row["Responsible"]
+        assert id_ in consent or row["Responsible"] == "待分配 to be assigned"
 
 
 def test_identified_workbook_holds_names(own_config: Path, tmp_path: Path) -> None:
@@ -151,7 +207,7 @@ def test_identified_workbook_holds_names(own_config: Path, tmp_path: Path) -> No
 
     path = save_workbook(open_workspace(own_config, quarter=QUARTER), tmp_path / "w.xlsx", identified=True)
     book = openpyxl.load_workbook(path, read_only=True)
-    cells = {cell for row in book[book.sheetnames[1]].iter_rows(values_only=True) for cell in row}
+    cells = {cell for row in book["客户分层清单 Customers"].iter_rows(values_only=True) for cell in row}
     truth = set(pd.read_csv(own_config.parent / "customers.csv", dtype=str)["name"].dropna().str.strip())
     assert len(truth & cells) > 0.9 * len(truth)
 
