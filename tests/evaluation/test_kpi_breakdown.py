@@ -261,6 +261,8 @@ def test_findings_name_the_part_furthest_from_its_target() -> None:
         "judged_count": 2, "good_count": 1, "few": 3, "value_count": 6, "clear_count": 1,
     }  # fmt: skip
     assert told.args["worst"].args["part"].args == {"part": "silver"}
+    named = Words("en", names={"region.西南": {"zh": "西南", "en": "Southwest"}})
+    assert named.say("kpis.part_region", part="西南") == "Southwest"
     assert findings.finding_breakdown(said().reset_index(), dimension="region").id == "kpis.breakdown_none"
     assert findings.finding_breakdown(said().reset_index(), dimension="owner").id == "kpis.breakdown_all_good"
     plain = said(settings=EvaluationSettings()).reset_index()

@@ -206,7 +206,7 @@ def test_the_summary_has_findings_decisions_and_money(summary: dict) -> None:
         "summary.warning_decision", "measure_for.first_response_business_hours", "measure_for.satisfaction_rate",
         "summary.contacts_decision",
     ]  # fmt: skip
-    assert Words("zh").say(finding_summary(summary)).startswith("2项目标中0项达标；未来90天预期流失金额¥1,000；")
+    assert Words("zh").say(finding_summary(summary)).startswith("2项目标中0项达标；未来90天风险消费额¥1,000；")
     assert summary["decisions"][0]["evidence"]["args"] == {
         "list_count": 30, "list_loss": 650.0, "expected_loss": 1000.0, "n": 100,
     }  # fmt: skip
