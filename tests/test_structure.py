@@ -305,6 +305,25 @@ def test_code_in_notebooks_is_thin(path: Path) -> None:
                 assert not WRITES.match(called(node)), f"{cell.id}: {called(node)}() writes or prints"
 
 
+def test_every_table_of_the_chapter_on_churn_has_a_caption() -> None:
+    from crm_analysis.base.words import load_catalogue
+
+    path = next(path for path in NOTEBOOKS if path.stem == "4_churn")
+    tables, bare = 0, []
+    for _, body in code(path):
+        for node in ast.walk(body):
+            if not isinstance(node, ast.Call) or called(node) != "show":
+                continue
+            given = {word.arg: word.value for word in node.keywords}
+            if "id" in given and "alt" not in given:
+                tables += 1
+                own = f"caption.{ast.literal_eval(given['id']).replace('-', '_')}"
+                is_known = all(own in load_catalogue(lang) for lang in ("zh", "en"))
+                bare += [own] if "caption" not in given and not is_known else []
+    assert tables >= 20
+    assert bare == []
+
+
 @notebooks
 def test_markdown_stands_in_both_languages_side_by_side(path: Path) -> None:
     cells = [cell for cell in read(path).cells if cell.cell_type == "markdown"]

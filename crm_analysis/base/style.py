@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -37,6 +38,8 @@ from crm_analysis.base.tokens import (
 )
 
 WIDTH_INCHES = 7.2
+#: A figure of this width fits a phone (390 px) with its text at no less than 9 px; wider ones scroll there.
+NARROW_INCHES = 4.6
 BASE_POINTS = 10.0
 SMALL_POINTS = 9.0
 FONT_WEIGHTS = ("Regular", "Medium", "Bold")
@@ -124,7 +127,7 @@ def new_figure(*, height: float = 3.2, width: float = WIDTH_INCHES, rows: int = 
     Parameters
     ----------
     height, width
-        Inches; 7.2 wide fills the column of the report.
+        Inches; 7.2 wide fills the column of the report, 4.6 (:data:`NARROW_INCHES`) a phone.
     """
     with drawing():
         figure = Figure(figsize=(width, height), layout="constrained")
@@ -193,6 +196,27 @@ def label_bars(ax: Axes, texts: Sequence[str], *, points: float = 4.0, margin: f
         ax.margins(y=margin)
 
 
+def break_label(text: str, *, most: int = 20) -> str:
+    """Return a long label broken into lines: at spaces, or between two halves where there are none (Chinese).
+
+    Parameters
+    ----------
+    most
+        Latin letters in a line; a Chinese character counts as two.
+
+    Examples
+    --------
+    >>> break_label("contract ending, not renewed"), break_label("合同即将到期且尚未续约"), break_label("近期投诉")
+    ('contract ending, not\\nrenewed', '合同即将到期\\n且尚未续约', '近期投诉')
+    """
+    if " " in text:
+        return "\n".join(wrap(text, most, break_long_words=False))
+    if 2 * len(text) <= most or text.isascii():
+        return text
+    middle = (len(text) + 1) // 2
+    return f"{text[:middle]}\n{text[middle:]}"
+
+
 def bar_containers(ax: Axes) -> list[BarContainer]:
     """Return the groups of bars of an axes, in drawing order."""
     return [container for container in ax.containers if isinstance(container, BarContainer)]
@@ -237,10 +261,12 @@ def finish(figure: Figure) -> None:
 __all__ = [
     "CATEGORICAL",
     "LIGHT",
+    "NARROW_INCHES",
     "SMALL_POINTS",
     "STATUS",
     "WIDTH_INCHES",
     "bar_containers",
+    "break_label",
     "contrast",
     "css_variables",
     "diverging_map",

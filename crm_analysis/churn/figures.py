@@ -4,9 +4,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from crm_analysis.base.style import SMALL_POINTS, drawing, new_figure, note_figure, tidy
+from crm_analysis.base.style import NARROW_INCHES, SMALL_POINTS, break_label, drawing, new_figure, note_figure, tidy
 from crm_analysis.base.tokens import LIGHT
 from crm_analysis.base.words import Words
+from crm_analysis.churn.contributions import REASONS
 from crm_analysis.churn.model import MODELS
 
 
@@ -19,10 +20,10 @@ def plot_backtest(backtest: pd.DataFrame, *, words: Words) -> Figure:
         return note_figure(words.word("note.not_enough_data"))
     means = backtest.groupby("model")["average_precision"].mean()
     order = means.sort_values(ascending=False, kind="stable").index.tolist()
-    names = {model: words.word(f"model.{model}") for model in order}
+    names = {model: break_label(words.word(f"model.{model}")) for model in order}
     colors = {names[model]: LIGHT["accent"] if model in MODELS else LIGHT["soft"] for model in order}
     labels = backtest["model"].map(names)
-    figure, ax = new_figure(height=0.9 + 0.45 * len(order))
+    figure, ax = new_figure(height=0.9 + 0.45 * len(order), width=NARROW_INCHES)
     with drawing():
         sns.stripplot(
             x=backtest["average_precision"], y=labels, order=list(colors), hue=labels, palette=colors, jitter=False,
@@ -50,7 +51,7 @@ def plot_reliability(calibration: pd.DataFrame, *, words: Words) -> Figure:
     """
     if calibration.empty:
         return note_figure(words.word("note.not_enough_data"))
-    figure, ax = new_figure(height=3.4, width=4.6)
+    figure, ax = new_figure(height=3.4, width=NARROW_INCHES)
     with drawing():
         ax.plot([0, 1], [0, 1], color=LIGHT["soft"], linewidth=1, linestyle=(0, (3, 3)))
         ax.vlines(calibration["predicted_rate"], calibration["observed_low"], calibration["observed_high"],
@@ -75,7 +76,7 @@ def plot_horizon(horizons: pd.DataFrame, *, words: Words) -> Figure:
     known = horizons.loc[horizons["returned_rate"].notna()]
     if known.empty:
         return note_figure(words.word("note.not_enough_data"))
-    figure, ax = new_figure(height=3.2)
+    figure, ax = new_figure(height=3.2, width=NARROW_INCHES)
     with drawing():
         ax.fill_between(known["horizon_days"], known["returned_rate_low"], known["returned_rate_high"],
                         color=LIGHT["accent"], alpha=0.18, linewidth=0)  # fmt: skip
@@ -93,18 +94,22 @@ def plot_horizon(horizons: pd.DataFrame, *, words: Words) -> Figure:
 
 
 def plot_causes(sizes: pd.DataFrame, *, words: Words) -> Figure:
-    """Draw how many customers of the list each cause is the main reason of, and is named for at all (paler).
+    """Draw how many customers of the list each cause is the main reason of (dark), and is named for at all (pale).
 
     columns of ``CAUSE_SIZES_SCHEMA`` -> bars, the most frequent main reason on top
     """
     if sizes.empty:
         return note_figure(words.word("note.not_enough_data"))
-    figure, ax = new_figure(height=0.9 + 0.36 * len(sizes))
+    figure, ax = new_figure(height=1.2 + 0.36 * len(sizes), width=NARROW_INCHES)
     places = range(len(sizes))
     with drawing():
-        ax.barh(places, sizes["named_count"], height=0.66, color=LIGHT["accent"], alpha=0.3)
-        ax.barh(places, sizes["first_count"], height=0.66, color=LIGHT["accent"])
-        ax.set_yticks(list(places), [words.word(f"churn_cause.{cause}") for cause in sizes["churn_cause"]])
+        named = words.say("causes.label_named", count=REASONS)
+        ax.barh(places, sizes["named_count"], height=0.66, color=LIGHT["accent"], alpha=0.3, label=named)
+        ax.barh(
+            places, sizes["first_count"], height=0.66, color=LIGHT["accent"], label=words.word("causes.label_first")
+        )
+        ax.set_yticks(list(places), [break_label(words.word(f"churn_cause.{cause}")) for cause in sizes["churn_cause"]])
+        figure.legend(loc="outside upper left", ncols=2, reverse=True, frameon=False)
         ax.invert_yaxis()
         ax.set(xlabel=words.word("column.customer_count"))
     tidy(ax, grid="x")

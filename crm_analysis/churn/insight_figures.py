@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from crm_analysis.base.style import SMALL_POINTS, drawing, new_figure, note_figure, tidy
+from crm_analysis.base.style import NARROW_INCHES, SMALL_POINTS, break_label, drawing, new_figure, note_figure, tidy
 from crm_analysis.base.tokens import LIGHT
 from crm_analysis.base.words import Words
 from crm_analysis.churn.fairness_findings import format_measure, group_name
@@ -21,7 +22,7 @@ def plot_signal_record(record: pd.DataFrame, *, words: Words) -> Figure:
     rows = record.loc[record["with_rate"].notna()].sort_values("lift", ascending=False, kind="stable")
     if rows.empty:
         return note_figure(words.word("signals.alt_none"))
-    figure, ax = new_figure(height=1.2 + 0.55 * len(rows))
+    figure, ax = new_figure(height=1.2 + 0.55 * len(rows), width=NARROW_INCHES)
     records: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
     sides = (("with", -0.13, LIGHT["accent"], "full"), ("without", 0.13, LIGHT["soft"], "none"))
     with drawing():
@@ -33,10 +34,10 @@ def plot_signal_record(record: pd.DataFrame, *, words: Words) -> Figure:
                         linestyle="none", markerfacecoloralt="white")  # fmt: skip
                 text = words.say(f"signals.label_{side}", rate=row[f"{side}_rate"], n=row[f"{side}_count"])
                 ax.annotate(text, (high, place + shift), xytext=(6, 0), textcoords="offset points", va="center",
-                            fontsize=SMALL_POINTS - 1, color=color)  # fmt: skip
-        ax.set_yticks(range(len(records)), [words.word(f"signal.{row['signal']}") for row in records])
+                            fontsize=SMALL_POINTS, color=color)  # fmt: skip
+        ax.set_yticks(range(len(records)), [break_label(words.word(f"signal.{row['signal']}")) for row in records])
         ax.invert_yaxis()
-        ax.set_xlim(0, 1.25 * max(rows["with_rate_high"].max(), rows["without_rate_high"].max()) + 0.1)
+        ax.set_xlim(0, 2.1 * max(rows["with_rate_high"].max(), rows["without_rate_high"].max()))
         _percent_axis(ax, words=words)
         ax.set_xlabel(words.word("signals.axis"))
     tidy(ax, grid="x")
@@ -51,18 +52,19 @@ def plot_reasons(reasons: pd.DataFrame, *, words: Words, state: str = "lost") ->
     rows = shown_reasons(reasons, state=state)
     if rows.empty:
         return note_figure(words.word("reasons.alt_none"))
-    figure, ax = new_figure(height=1.0 + 0.5 * len(rows))
+    figure, ax = new_figure(height=1.0 + 0.5 * len(rows), width=NARROW_INCHES)
     records: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
     names = []
     with drawing():
         for place, row in enumerate(records):
             id_ = f"churn_reason.{row['reason']}"
-            names.append(words.word(id_) if words.has(id_) else str(row["reason"]))
+            names.append(break_label(words.word(id_) if words.has(id_) else str(row["reason"])))
             ax.barh(place, row["reason_share"], height=0.6, color=LIGHT["accent"])
             ax.plot([row["reason_share_low"], row["reason_share_high"]], [place] * 2, color=LIGHT["ink"], linewidth=1)
             text = words.say(f"reasons.label_{state}", share=row["reason_share"], n=row["case_count"])
             ax.annotate(text, (row["reason_share_high"], place), xytext=(6, -7), textcoords="offset points",
-                        va="center", fontsize=SMALL_POINTS, color=LIGHT["ink"])  # fmt: skip
+                        va="center", fontsize=SMALL_POINTS, color=LIGHT["ink"], zorder=5,
+                        bbox={"facecolor": LIGHT["card"], "edgecolor": "none", "pad": 0.5})  # fmt: skip
         ax.plot(rows["cumulative_share"], range(len(rows)), color=LIGHT["watch"], marker="o", markersize=4, linewidth=1)
         last = rows.iloc[-1]
         ax.annotate(words.word("reasons.label_sum"), (float(last["cumulative_share"]), len(rows) - 1), xytext=(0, -12),
@@ -84,7 +86,7 @@ def plot_fairness(table: pd.DataFrame, *, measure: str, words: Words) -> Figure:
     if rows.empty:
         return note_figure(words.word("fairness.alt_none"))
     records: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
-    figure, ax = new_figure(height=1.0 + 0.32 * (len(records) + rows["attribute"].nunique()))
+    figure, ax = new_figure(height=1.0 + 0.27 * (len(records) + rows["attribute"].nunique()), width=NARROW_INCHES)
     places, names, place, before = [], [], 0.0, None
     with drawing():
         for row in records:
@@ -107,7 +109,8 @@ def plot_fairness(table: pd.DataFrame, *, measure: str, words: Words) -> Figure:
         ax.set_yticks(places, names)
         ax.set_ylim(place - 0.4, -0.6)
         low, high = float(rows["low"].min()), float(rows["high"].max())
-        ax.set_xlim(low - 0.05 * (high - low), high + 0.3 * (high - low))
+        ax.set_xlim(low - 0.05 * (high - low), high + 0.5 * (high - low))
+        ax.set_xticks([tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high])
         ax.xaxis.set_major_formatter(lambda value, _: format_measure(value, measure=measure, words=words))
         ax.set_xlabel(words.word(f"fairness_measure.{measure}"))
     tidy(ax, grid="x")

@@ -143,14 +143,13 @@ def note_calibration_drift(document: Mapping[str, Any]) -> Message:
 
 
 def feature_name(name: str, *, words: Words) -> str:
-    """Return what a feature is called in the data dictionary; derived ones by the cause that they show."""
+    """Return what a feature is called in the data dictionary; those made from several by words of their own."""
     described = {column.name: column for column in FEATURES}
     if name in described:
         return described[name].zh if words.lang == "zh" else described[name].en
     if name == BASELINE_COLUMN:
         return words.word(f"column.{name}")
-    derived = {"lateness_ratio": "silence", "order_trend_ratio": "frequency"}
-    return words.word(f"churn_cause.{derived[name]}")
+    return words.word(f"churn_feature.{name}")
 
 
 def format_drift(table: pd.DataFrame, *, words: Words, most: int = 10) -> pd.DataFrame:

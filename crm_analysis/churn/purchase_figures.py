@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from crm_analysis.base.style import SMALL_POINTS, drawing, new_figure, note_figure, tidy
+from crm_analysis.base.style import NARROW_INCHES, SMALL_POINTS, drawing, new_figure, note_figure, tidy
 from crm_analysis.base.tokens import LIGHT
 from crm_analysis.base.words import Words
 
@@ -20,7 +20,7 @@ def plot_tracking(tracking: pd.DataFrame, *, words: Words) -> Figure:
     if tracking.empty:
         return note_figure(words.word("purchase.alt_none"))
     kinds = list(dict.fromkeys(tracking["kind"]))
-    figure, _ = new_figure(height=3.2, cols=len(kinds))
+    figure, _ = new_figure(height=1.9 * len(kinds) + 0.5, width=NARROW_INCHES, rows=len(kinds))
     with drawing():
         for ax, kind in zip(figure.axes, kinds, strict=True):
             _track(ax, tracking.loc[tracking["kind"] == kind], words=words)
@@ -58,7 +58,7 @@ def plot_frequency(frequency: pd.DataFrame, *, words: Words) -> Figure:
     if known.empty:
         return note_figure(words.word("purchase.alt_none"))
     kinds = list(dict.fromkeys(known["kind"]))
-    figure, _ = new_figure(height=3.2, cols=len(kinds))
+    figure, _ = new_figure(height=1.9 * len(kinds) + 0.5, width=NARROW_INCHES, rows=len(kinds))
     with drawing():
         for ax, kind in zip(figure.axes, kinds, strict=True):
             own = known.loc[known["kind"] == kind].reset_index(drop=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crm_analysis.base.style import SMALL_POINTS, drawing, new_figure, note_figure, segment_color, tidy
+from crm_analysis.base.style import NARROW_INCHES, SMALL_POINTS, drawing, new_figure, note_figure, segment_color, tidy
 from crm_analysis.base.tokens import LIGHT
 from crm_analysis.base.words import Words
 
@@ -23,7 +23,7 @@ def plot_survival(curves: pd.DataFrame, *, words: Words) -> Figure:
     """
     if curves.empty:
         return note_figure(words.word("survival.alt_none"))
-    figure, ax = new_figure(height=3.8)
+    figure, ax = new_figure(height=3.8, width=NARROW_INCHES)
     longest = max(float(curves["duration_days"].max()), 1.0)
     ends, names, colors = [], [], []
     with drawing():
@@ -41,8 +41,8 @@ def plot_survival(curves: pd.DataFrame, *, words: Words) -> Figure:
             ax.plot([day, 1.02 * longest], [rate, place], color=color, linewidth=0.8, linestyle=(0, (1, 2)))
             ax.annotate(name, (1.02 * longest, place), xytext=(4, 0), textcoords="offset points", va="center",
                         fontsize=SMALL_POINTS, color=LIGHT["ink"])  # fmt: skip
-        ax.set(xlim=(0, 1.45 * longest), ylim=(min(0.0, *places) - 0.02, 1.02))
-        ax.set_xticks(range(0, int(longest) + 1, 90 if longest < 800 else 180))
+        ax.set(xlim=(0, 1.65 * longest), ylim=(min(0.0, *places) - 0.02, 1.02))
+        ax.set_xticks(range(0, int(longest) + 1, 180))
         ax.set_xlabel(words.word("survival.axis_days"))
         ax.set_ylabel(words.word("survival.axis_rate"))
         ax.yaxis.set_major_formatter(lambda value, _: words.format_percent(value, digits=0))

@@ -41,7 +41,7 @@ def finding_breakdown(breakdown: pd.DataFrame, *, dimension: str) -> Message:
 
 def _worst(row: pd.Series, *, dimension: str) -> Message:
     known = row["part"] != NOT_RECORDED
-    part = message("kpis.part_named" if dimension != "tier" else "kpis.part_tier", part=str(row["part"]))
+    part = message(f"kpis.part_{dimension}", part=str(row["part"]))
     return message(
         "kpis.worst",
         part=part if known else message(f"kpis.rest.{dimension}"),

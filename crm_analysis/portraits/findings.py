@@ -12,6 +12,8 @@ _NOT_PORTRAYED = ("non_buyer", "unscored")
 _OPTIONAL = ("discount_share", "category", "channel", "contact_channel", "hour")
 #: Attributes whose values are slugs with words (``gender.female``).
 SLUG_ATTRIBUTES = ("kind", "gender", "company_size")
+#: Attributes whose values come from the data; settings may name them in both languages.
+DATA_ATTRIBUTES = ("region", "industry")
 
 
 def distinctive_table(attributes: pd.DataFrame, *, limit: int = 10) -> pd.DataFrame:
@@ -41,9 +43,11 @@ def distinctive_table(attributes: pd.DataFrame, *, limit: int = 10) -> pd.DataFr
 
 
 def value_text(attribute: str, value: str) -> Message | str:
-    """Return a value of an attribute as a word, or as it stands in the data."""
+    """Return a value of an attribute as a word; of data, the name settings give it, else as it stands there."""
     if value == OTHER:
         return message("value.other_values")
+    if attribute in DATA_ATTRIBUTES:
+        return message(f"value.of_{attribute}", value=value)
     return message(f"{attribute}.{value}") if attribute in SLUG_ATTRIBUTES else value
 
 

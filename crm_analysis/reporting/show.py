@@ -98,7 +98,8 @@ class Show:
         id
             Of tables and figures: stable, unique in the report, in small letters.
         caption, note
-            Of a table: what it holds, and a remark under it.
+            Of a table: what it holds (by default the word ``caption.<id>`` where there is one, ``caption.look_back``
+            for ``look-back``), and a remark under it.
         alt, aid
             Of a figure: what it says (obligatory), and one line on how to read it.
         schema
@@ -151,6 +152,9 @@ class Show:
         note: Sayable | None,
         schema: ResultSchema | None,
     ) -> None:
+        own = f"caption.{id_.replace('-', '_')}"
+        if caption is None and self.words.has(own):
+            caption = own
         if table.empty:
             self.missing(caption if caption is not None else "missing.empty_table")
             return

@@ -58,7 +58,16 @@ def _is_style(style: str) -> bool:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_word_of_a_style_has_words_behind_it(lang: str) -> None:
     catalogue = load_catalogue(lang)
-    given_ = {"segment", "table", "field", "strategy", "tier", "owner", "cause"}  # settings and the schema bring names
+    given_ = {
+        "segment",
+        "table",
+        "field",
+        "strategy",
+        "tier",
+        "owner",
+        "cause",
+        "industry",
+    }  # settings and the schema bring names
     wanted = {style.removeprefix("word.") for text in catalogue.values() for _, style in fields(text) if "." in style}
     prefixes = {id_.rsplit(".", 1)[0] for id_ in catalogue} | {id_.split(".")[0] for id_ in catalogue}
     assert sorted(prefix for prefix in wanted if prefix not in prefixes and prefix.split(".")[0] not in given_) == []

@@ -12,6 +12,7 @@ import pytest
 
 from crm_analysis.base.errors import AnalysisError
 from crm_analysis.base.privacy import check_columns
+from crm_analysis.base.style import NARROW_INCHES
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.churn import figures
 from crm_analysis.churn import practice_findings as findings
@@ -99,7 +100,11 @@ def test_reasons_are_ranked_have_numbers_and_words(fitted, features_now) -> None
         said = format_reasons(table, words=words)
         assert len(said) == table["customer_id"].nunique()
         assert words.say(findings.finding_reasons(sizes, listed_count=60))
-        assert figures.plot_causes(sizes, words=words).axes[0].get_xlabel()
+        figure = figures.plot_causes(sizes, words=words)
+        assert figure.axes[0].get_xlabel()
+        assert figure.get_size_inches()[0] == NARROW_INCHES
+        told = {"zh": ["首要原因", "列入前3项原因"], "en": ["main reason", "among the first 3 reasons"]}[words.lang]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == told
     assert Words("zh").say(fact_message("silence_own", now=95, usual=30)) == "已沉默95天，自身平均间隔30天"
     assert Words("en").say(fact_message("silence_own", now=95, usual=30)) == "silent for 95 days, own mean gap 30"
 

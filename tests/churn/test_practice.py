@@ -1,5 +1,6 @@
 """The warning list and its changes, how the last one did, and the drift of customers: by hand."""
 
+import re
 from datetime import date
 
 import numpy as np
@@ -14,6 +15,7 @@ from crm_analysis.base.settings_churn_model import ChurnModelSettings, WarningSe
 from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.churn import practice_findings as findings
 from crm_analysis.churn.drift import DRIFT_SCHEMA, binned, drift_table, stability_index
+from crm_analysis.churn.inputs import MODEL_FEATURES
 from crm_analysis.churn.look_back import (
     LOOK_BACK_SCHEMA,
     look_back_document,
@@ -243,4 +245,12 @@ def test_what_moved_is_named_and_small_samples_are_silent() -> None:
         assert words.say(findings.note_drift(WarningSettings()))
         assert words.word("column.n_last_quarter") == {"zh": "客户数（上季度）", "en": "n, last quarter"}[lang]
         assert findings.format_drift(table, words=words)["feature"].str.len().min() > 2
-        assert findings.feature_name("lateness_ratio", words=words)
+        # a name says by itself what is counted, none is that of another feature
+        names = [findings.feature_name(name, words=words) for name in MODEL_FEATURES]
+        assert len(set(names)) == len(names)
+        assert not [name for name in names if re.search(r"\b(their|its|those|then|such|the same)\b|该|再之前", name)]
+    english, chinese = Words("en"), Words("zh")
+    assert findings.feature_name("gap_mean_days", words=english) == "mean gap between days with a counted order"
+    before = {lang.lang: findings.feature_name("order_count_365d_before", words=lang) for lang in (english, chinese)}
+    assert before == {"en": "orders of the 365 days before the last 365", "zh": "近365天之前的365天订单数"}
+    assert findings.feature_name("lateness_ratio", words=chinese) == "距最近购买天数与平均购买间隔之比"

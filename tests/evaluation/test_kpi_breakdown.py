@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from crm_analysis.base.period import Quarter
 from crm_analysis.base.privacy import check_columns
 from crm_analysis.base.settings import EvaluationSettings, Target
+from crm_analysis.base.words import Words
 from crm_analysis.evaluation import kpi_findings as findings
 from crm_analysis.evaluation.breakdown import (
     KPI_BREAKDOWN_SCHEMA,
@@ -261,6 +262,8 @@ def test_findings_name_the_part_furthest_from_its_target() -> None:
         "judged_count": 2, "good_count": 1, "few": 3, "value_count": 6, "clear_count": 1,
     }  # fmt: skip
     assert told.args["worst"].args["part"].args == {"part": "silver"}
+    named = Words("en", names={"region.西南": {"zh": "西南", "en": "Southwest"}})
+    assert named.say("kpis.part_region", part="西南") == "Southwest"
     assert findings.finding_breakdown(said().reset_index(), dimension="region").id == "kpis.breakdown_none"
     assert findings.finding_breakdown(said().reset_index(), dimension="owner").id == "kpis.breakdown_all_good"
     plain = said(settings=EvaluationSettings()).reset_index()
@@ -269,7 +272,6 @@ def test_findings_name_the_part_furthest_from_its_target() -> None:
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_breakdowns_are_read_in_both_languages(lang: str) -> None:
-    from crm_analysis.base.words import Words
     from crm_analysis.reporting.tables import render_table
 
     names = {f"segment.{tier}": {"zh": tier, "en": tier} for tier in ("gold", "silver", "bronze")}
@@ -357,7 +359,6 @@ def test_small_stores_show_no_money(make_tables) -> None:
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_orders_are_read_in_both_languages(make_tables, lang: str) -> None:
-    from crm_analysis.base.words import Words
     from crm_analysis.reporting.tables import render_table
 
     table = order_breakdown_table(make_inputs(make_tables, orders=SHOP, order_items=LINES))

@@ -160,6 +160,13 @@ def test_many_customers_weigh_more_than_a_high_index() -> None:
     assert said.args["value"].id == "gender.male"
 
 
+def test_values_of_the_data_read_as_settings_name_them() -> None:
+    named = Words("en", names={"region.西南": {"zh": "西南", "en": "Southwest"}})
+    texts = {value: findings.value_text("region", value) for value in ("西南", "华东")}
+    assert {value: named.say(text) for value, text in texts.items()} == {"西南": "Southwest", "华东": "华东"}
+    assert findings.value_text("age_band", "30–44") == "30–44"
+
+
 def test_nothing_to_show_is_said() -> None:
     table = pd.DataFrame([_row("lost", "male", 5, 0.6, 0.5, is_suppressed=True)])
     assert findings.finding_attributes(table).id == "portraits.attributes.none"

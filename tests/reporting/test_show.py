@@ -54,6 +54,18 @@ def test_a_table_has_caption_region_and_note(show, shown):
     assert html.endswith('<p class="note">a &lt;sentence&gt;</p></div>')
 
 
+def test_a_table_takes_the_caption_that_is_named_after_it(shown):
+    names = NAMES | {"caption.held_tiers": {"zh": "留存的层级", "en": "Tiers held"}}
+    show = Show(Words("en", names=names), emit=lambda data, _: shown.append(data["text/html"]))
+    table = pd.DataFrame({"n": [3]})
+    show(table, id="held-tiers")
+    show(table, id="held-tiers", caption="t.plain")
+    show(table, id="sizes")
+    assert '<p class="caption" id="held-tiers-caption">Tiers held</p>' in shown[0]
+    assert "a &lt;sentence&gt;</p>" in shown[1]
+    assert "caption" not in shown[2]
+
+
 def test_an_empty_table_says_so(show, shown):
     show(pd.DataFrame({"n": []}), id="sizes")
     assert shown[0][1] == "missing"

@@ -15,6 +15,7 @@ import yaml
 from crm_analysis.base.calendars import spring_festival
 from crm_analysis.base.errors import SettingsError
 from crm_analysis.base.settings import load_settings
+from crm_analysis.base.words import LANGUAGES, Words
 from crm_analysis.sources.demo import make_demo
 from crm_analysis.sources.demo.block import make_block, make_world, start_of
 from crm_analysis.sources.demo.model import Parameters, stream
@@ -149,6 +150,19 @@ def test_settings_say_that_it_is_a_demo_and_when_it_was_exported(demo):
     assert settings.data.exported_on == UNTIL
     assert settings.preset == "retail"
     assert all(not Path(source.path).is_absolute() for source in settings.data.tables.values())
+
+
+def test_every_category_of_the_files_reads_in_both_languages(demo):
+    folder, _ = demo
+    named = {id_: name.model_dump() for id_, name in load_settings(folder / "crm.yml").names.items()}
+    names = {lang: Words(lang, names=named) for lang in LANGUAGES}
+    columns = [("customers", "region"), ("customers", "industry"), ("customers", "department"), ("orders", "region"),
+               ("orders", "store"), ("order_items", "category"), ("actions", "department")]  # fmt: skip
+    for table, field in columns:
+        for value in read(folder, table)[field].dropna().unique():
+            assert names["zh"].word(f"{field}.{value}") == value
+            assert names["en"].word(f"{field}.{value}").isascii(), value
+    assert names["en"].word("store.西南二店") == "Southwest, store 2"
 
 
 def test_no_person_can_be_reached(demo):

@@ -7,6 +7,7 @@ SURNAMES = tuple("王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗�
 GIVEN = tuple("明华丽强芳伟娜静敏磊洋艳勇军杰涛超秀霞平刚桂英玉兰婷雪慧宇晨欣怡子涵浩然梓萱思远佳琪文博雅楠嘉俊")
 
 REGIONS = ("华东", "华南", "华北", "华中", "西南", "西北", "东北")
+REGIONS_EN = ("East", "South", "North", "Central", "Southwest", "Northwest", "Northeast")
 CITIES = (
     ("上海", "杭州", "南京", "苏州", "宁波"),
     ("广州", "深圳", "佛山", "东莞", "厦门"),
@@ -18,17 +19,23 @@ CITIES = (
 )
 STREETS = ("示例路", "样本街", "演示大道", "测试巷", "模拟路")
 STORE_SUFFIXES = ("一店", "二店", "三店")
+STORE_SUFFIXES_EN = ("store 1", "store 2", "store 3")
 
 COMPANY_FIRST = tuple("恒瑞鼎泰华盛嘉信诚远博联创新宏达")
 COMPANY_SECOND = tuple("源丰通隆兴昌泽安邦润和利维拓科")
 COMPANY_KINDS = ("商贸", "科技", "实业", "餐饮管理", "物流", "教育咨询", "酒店管理", "电子")
 COMPANY_SUFFIX = "（示例）有限公司"
 INDUSTRIES = ("制造业", "零售业", "餐饮业", "教育", "物流运输", "信息技术", "酒店旅游", "建筑业")
+INDUSTRIES_EN = (
+    "Manufacturing", "Retail", "Catering", "Education", "Logistics", "Information technology", "Hotels and travel",
+    "Construction",
+)  # fmt: skip
 COMPANY_SIZES = ("micro", "small", "medium", "large")
 COMPANY_SIZES_ZH = ("微型", "小型", "中型", "大型")
 POSITIONS = ("leader", "major", "follower")
 
 DEPARTMENTS = ("销售部", "市场部", "客服部", "数据部")
+DEPARTMENTS_EN = ("Sales", "Marketing", "Customer service", "Data")
 MEMBER_LEVELS = ("基础会员", "银卡", "金卡", "钻石卡")
 MEMBER_LEVEL_SLUGS = ("basic", "silver", "gold", "diamond")
 KINDS = ("个人", "单位")
@@ -51,6 +58,10 @@ CATEGORIES: dict[str, tuple[float, float, tuple[str, ...]]] = {
     "办公用品": (12, 1.80, ("签字笔", "笔记本", "复印纸", "文件柜", "打印机", "碎纸机", "人体工学椅", "会议平板")),
     "运动户外": (25, 1.70, ("水杯", "跳绳", "瑜伽垫", "登山杖", "帐篷", "冲锋衣", "动感单车", "跑步机")),
 }
+CATEGORIES_EN = (
+    "Food and drinks", "Household goods", "Personal care", "Electronics", "Clothes, shoes and bags",
+    "Mother and baby", "Office supplies", "Sports and outdoor",
+)  # fmt: skip
 
 #: True causes of dropping out; the same slugs are the coded reasons of win-back contacts.
 CAUSES = ("service_experience", "price", "product_quality", "competitor", "no_longer_needed")

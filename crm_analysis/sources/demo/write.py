@@ -41,6 +41,19 @@ VALUES = {
     },
 }
 
+#: Values of the files, and how they read in English: Chinese stands in the files, the settings bring both.
+NAMES_EN = {
+    "region": dict(zip(words.REGIONS, words.REGIONS_EN, strict=True)),
+    "store": {
+        f"{region}{suffix}": f"{region_en}, {suffix_en}"
+        for region, region_en in zip(words.REGIONS, words.REGIONS_EN, strict=True)
+        for suffix, suffix_en in zip(words.STORE_SUFFIXES, words.STORE_SUFFIXES_EN, strict=True)
+    },
+    "industry": dict(zip(words.INDUSTRIES, words.INDUSTRIES_EN, strict=True)),
+    "department": dict(zip(words.DEPARTMENTS, words.DEPARTMENTS_EN, strict=True)),
+    "category": dict(zip(words.CATEGORIES, words.CATEGORIES_EN, strict=True)),
+}
+
 
 class DemoFolder:
     """The folder of a demo while it is being built: everything goes to a hidden folder inside and is moved at the end.
@@ -117,6 +130,11 @@ class DemoFolder:
         return {
             "company": {"zh": "示例商贸（演示数据）", "en": "Sample Trading (demo data)"},
             "preset": "retail",
+            "names": {
+                f"{field}.{value}": {"zh": value, "en": name}
+                for field, named in NAMES_EN.items()
+                for value, name in named.items()
+            },
             "data": {"exported_on": until, "tables": tables},
         }
 
