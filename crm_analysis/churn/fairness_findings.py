@@ -10,6 +10,8 @@ from crm_analysis.base.words import ABSENT, Message, Words, message
 Row = Mapping[Any, Any]
 #: Measures that are no shares of customers: an area, a difference of shares, an amount.
 _PLAIN, _POINTS, _MONEY = "auc", "calibration_gap", "win_back_cost"
+#: Rows of a table of comparisons; companies with many regions have hundreds.
+MOST_ROWS = 26
 _KINDS = {_PLAIN: "_auc", _POINTS: "_points", _MONEY: "_money"}
 
 
@@ -50,7 +52,7 @@ def note_fairness(document: Mapping[str, Any]) -> Message:
     if not document["n"]:
         return message("fairness.note_none")
     unknown = document["unknown"]
-    return message("fairness.note", n=document["n"], hidden=document["hidden_count"], few=document["too_few_count"],
+    return message("fairness.note", rows=MOST_ROWS, n=document["n"], hidden=document["hidden_count"], few=document["too_few_count"],
                    **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip
 
 
@@ -95,13 +97,14 @@ def format_measure(value: float, *, measure: str, words: Words) -> str:
 
 
 def format_fairness(table: pd.DataFrame, *, words: Words, measures: tuple[str, ...]) -> pd.DataFrame:
-    """Return some measures for reading, groups that are hidden left out.
+    """Return some measures for reading: the ``MOST_ROWS`` clearest differences, groups that are hidden left out.
 
     columns of ``FAIRNESS_SCHEMA`` -> ``fairness_measure_text, attribute, group_name, n, measured, interval,
     rest_measured, difference_interval, fairness_verdict_text``
     """
     rows = table.loc[table["fairness_measure"].isin(measures) & (table["fairness_verdict"] != "hidden")]
-    records = rows.to_dict("records")
+    clearest = rows.sort_values("p_adjusted", na_position="last", kind="stable").index[:MOST_ROWS]
+    records = rows.loc[rows.index.isin(clearest)].to_dict("records")
 
     def told(row: Row, name: str) -> str:
         return format_measure(row[name], measure=row["fairness_measure"], words=words)

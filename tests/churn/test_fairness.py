@@ -259,7 +259,11 @@ def test_everything_can_be_said_and_drawn(lang: str) -> None:
         if document["n"] == 900:  # 180 on the list; who churned beyond them is missed whoever is listed
             churned = int(judged["is_churned"].sum())
             assert document["missed_least_rate"] == pytest.approx((churned - 180) / churned, abs=1e-6)
-        findings.format_fairness(table, words=words, measures=MEASURES)
+        shown = findings.format_fairness(table, words=words, measures=MEASURES)
+        assert len(shown) == min(findings.MOST_ROWS, int((table["fairness_verdict"] != "hidden").sum()))
+        clear = (table["fairness_verdict"] == "differs").sum()
+        verdict = words.word("fairness_verdict.differs")
+        assert (shown["fairness_verdict"] == verdict).sum() == min(clear, findings.MOST_ROWS)
         for measure in MEASURES:
             assert words.say(findings.alt_fairness(table, measure=measure))
             assert figures.plot_fairness(table, measure=measure, words=words).axes
