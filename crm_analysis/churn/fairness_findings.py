@@ -52,8 +52,8 @@ def note_fairness(document: Mapping[str, Any]) -> Message:
     if not document["n"]:
         return message("fairness.note_none")
     unknown = document["unknown"]
-    return message("fairness.note", rows=MOST_ROWS, n=document["n"], hidden=document["hidden_count"], few=document["too_few_count"],
-                   **{f"unknown_{name}": unknown[name] for name in unknown})  # fmt: skip
+    counts = {"n": document["n"], "hidden": document["hidden_count"], "few": document["too_few_count"]}
+    return message("fairness.note", rows=MOST_ROWS, **counts, **{f"unknown_{name}": unknown[name] for name in unknown})
 
 
 def note_capacity(document: Mapping[str, Any]) -> Message:
