@@ -90,6 +90,7 @@ OPEN_DOMAINS: Mapping[str, str] = {
     "company_size": "company_size.{value}",
     "member_level": "member_level.{value}",
     "case_part": "case_part.{value}",
+    "group_name": "group_name.{value}",
     "value": "{attribute}.{value}",
 }
 
