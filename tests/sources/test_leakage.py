@@ -63,7 +63,7 @@ COMPANY: Company = {
         {"survey_id": "s0", "question": "satisfaction", "sent_at": PAST},
         {"survey_id": "s1", "question": "satisfaction", "sent_at": PAST, "answered_at": PAST, "score": 4},
     ],
-    "contracts": [{"contract_id": "k1", "start_date": "2024-05-01", "end_date": "2025-04-30"}],
+    "contracts": [{"contract_id": "k1", "start_date": "2024-05-01", "end_date": "2025-05-31"}],
     "actions": [
         {"action_id": "a1", "assigned_at": PAST},
         {"action_id": "a2", "assigned_at": PAST, "done_at": PAST, "status": "done"},
