@@ -21,6 +21,7 @@ from crm_analysis.base.words import Words
 from crm_analysis.churn.cause_facts import fact_message, facts_table
 from crm_analysis.churn.inputs import BASELINE_COLUMN, CAUSES, MODEL_FEATURES, model_matrix
 from crm_analysis.churn.learners import prepared
+from crm_analysis.churn.measures import log_odds
 from crm_analysis.churn.model import FittedChurn
 
 Floats = npt.NDArray[np.float64]
@@ -33,7 +34,6 @@ CAUSE_SIZES_SCHEMA: ResultSchema = dict.fromkeys(
 )
 REASONS = 3
 _DIGITS = 4
-_LEAST = 1e-6
 
 
 def cause_log_odds(customers: pd.DataFrame, fitted: FittedChurn) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn
         is_expected = fitted.name == "expected_purchases"
         looked_at, cause = (BASELINE_COLUMN, "expectation") if is_expected else ("recency_days", "silence")
         usual = customers.assign(**{looked_at: fitted.reference[MODEL_FEATURES.index(looked_at)]})
-        added[cause] = _odds(fitted.probability(customers)) - _odds(fitted.probability(usual))
+        added[cause] = log_odds(fitted.probability(customers)) - log_odds(fitted.probability(usual))
         return added
     now = fitted.log_odds(matrix)
     by_cause = {}
@@ -80,11 +80,6 @@ def _counterfactual(customers: pd.DataFrame, matrix: Floats, fitted: FittedChurn
             changed[:, MODEL_FEATURES.index(name)] = fitted.reference[MODEL_FEATURES.index(name)]
         by_cause[cause] = now - fitted.log_odds(changed)
     return pd.DataFrame(by_cause)
-
-
-def _odds(probability: Floats) -> Floats:
-    inside = probability.clip(_LEAST, 1 - _LEAST)
-    return np.log(inside / (1 - inside))
 
 
 def contributions_table(
