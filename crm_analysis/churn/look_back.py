@@ -9,7 +9,7 @@ import pandas as pd
 from crm_analysis.base.intervals import wilson
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.churn.saved import saved_document, with_sides
-from crm_analysis.sources.as_of import utc_midnight
+from crm_analysis.sources.contacts import done_between
 
 LOOK_BACK_SCHEMA: ResultSchema = dict.fromkeys(
     ["look_back_group", "customer_count", "churn_count", "churn_rate", "churn_rate_low", "churn_rate_high",
@@ -32,13 +32,12 @@ def actions_since_table(actions: ibis.Table, *, origin: date, end: date, zone: s
     is_assigned, is_done``; the last two tell what of it fell into those days
     """
     rows = actions.filter(actions.customer_id.notnull())
-    begun, over = (ibis.literal(utc_midnight(day, zone)) for day in (origin, end))
     told = rows.select(
         "customer_id",
         campaign="campaign_id",
         is_control=rows.is_control.fill_null(False),
         is_assigned=((rows.assigned_on >= ibis.literal(origin)) & (rows.assigned_on < ibis.literal(end))),
-        is_done=((rows.status == "done") & (rows.done_at >= begun) & (rows.done_at < over)).fill_null(False),
+        is_done=done_between(rows, start=origin, end=end, zone=zone),
     )
     return told.filter(told.is_assigned | told.is_done).to_pandas()[list(_ACTIONS)]
 

@@ -11,7 +11,8 @@ import pandas as pd
 from crm_analysis.base.privacy import DIRECT, OPEN, SENSITIVE, ResultSchema
 from crm_analysis.base.settings_value_models import ValueModelSettings
 from crm_analysis.base.small_cells import hidden_cells
-from crm_analysis.sources.as_of import Tables, utc_midnight
+from crm_analysis.sources.as_of import Tables
+from crm_analysis.sources.contacts import done_between
 
 PRIORITY_SCHEMA: ResultSchema = {
     "customer_id": DIRECT,
@@ -48,8 +49,7 @@ def contacts_table(tables: Tables, *, start: date, end: date, zone: str) -> pd.D
         found.append(rows.filter(inside & rows.direction.isin(["in", "out"])).select("customer_id"))
     if "actions" in tables:
         rows = tables["actions"]
-        begun, over = (ibis.literal(utc_midnight(day, zone)) for day in (start, end))
-        is_done = (rows.status == "done") & (rows.done_at >= begun) & (rows.done_at < over)
+        is_done = done_between(rows, start=start, end=end, zone=zone)
         found.append(rows.filter(is_done & ~rows.is_control.fill_null(False)).select("customer_id"))
     if not found:
         return None

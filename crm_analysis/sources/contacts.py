@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import ibis
 
+from crm_analysis.sources.as_of import utc_midnight
 from crm_analysis.sources.columns import BEFORE, REPLY_DAYS, REPLY_WITHIN_DAYS
 
 SECONDS_PER_HOUR = 3600
@@ -37,6 +38,13 @@ def contacts_table(interactions: ibis.Table | None, *, as_of: date) -> ibis.Tabl
         **counts,
     )
     return own.left_join(_replies_of_customers(interactions, as_of=as_of), "customer_id").drop("customer_id_right")
+
+
+def done_between(actions: ibis.Table, *, start: date, end: date, zone: str) -> ibis.Value:
+    """Return which actions were done from ``start`` to the day before ``end``, local days; false where unknown."""
+    begun, over = (ibis.literal(utc_midnight(day, zone)) for day in (start, end))
+    is_done = (actions.status == "done") & (actions.done_at >= begun) & (actions.done_at < over)
+    return is_done.fill_null(False)
 
 
 def replies_of_customers(interactions: ibis.Table, *, within_days: int) -> ibis.Table:
